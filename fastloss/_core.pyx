@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: freethreading_compatible=True
+"""The compiled module: one wrapper per kind of kernel, and the choice of kernel set and threads.
+
+The wrappers stand in one file per room; every check of an argument and every message is in ``_check.py``.
+"""
+import os
+
+from ._fastloss cimport *
+
+cimport numpy as cnp
+from cpython.float cimport PyFloat_FromDouble
+from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memset
+
+cnp.import_array()
+
+from . import _check
+
+ctypedef fused real:
+    float
+    double
+
+include "_losses.pxi"
+
+
+# ---- kernel sets and threads ----
+
+def targets():
+    """Names of the kernel sets that this machine can run, best first."""
+    names = []
+    while fl_target_name(<int>len(names)) != NULL:
+        names.append(fl_target_name(<int>len(names)).decode())
+    return names
+
+
+def target():
+    """Name of the kernel set in use."""
+    return fl_target().decode()
+
+
+def use_target(str name not None):
+    """Switch to another kernel set, for tests and measurements; ``FASTLOSS_TARGET`` is the way for users."""
+    if not fl_use_target(name.encode()):
+        raise ValueError(f"use_target: {name!r} is not a kernel set that runs here ({', '.join(targets())})")
+
+
+def set_num_threads(threads):
+    """Set the number of threads that a call may use, at least 1; also an upper bound for large machines."""
+    fl_set_num_threads(_check.positive_int("set_num_threads", "threads", threads))
+
+
+def get_num_threads():
+    """The number of threads that a call may use."""
+    return fl_get_num_threads()
+
+
+def has_openmp():
+    """Whether the C code was built with OpenMP."""
+    return bool(fl_has_openmp())
+
+
+def compiler():
+    """The compiler that built the C code."""
+    return fl_compiler().decode()
+
+
+def loss_kernels():
+    """Names of all loss kernels and the kind of each, as in fastloss_kernels.def."""
+    kinds = {FL_KIND_POINTWISE: "pointwise", FL_KIND_ROOT: "root", FL_KIND_PAIRS: "pairs",
+             FL_KIND_LABELS: "labels", FL_KIND_PROBABILITIES: "probabilities"}
+    return {fl_losses[i].name.decode(): kinds[fl_losses[i].kind] for i in range(FL_LOSS_COUNT)}
+
+
+def _choose_target():
+    wanted = os.environ.get("FASTLOSS_TARGET")
+    if wanted is not None and not fl_use_target(wanted.encode()):
+        raise ImportError(f"fastloss: FASTLOSS_TARGET is {wanted!r}, but this machine runs {', '.join(targets())}")
+
+
+_choose_target()

@@ -1,0 +1,100 @@
+/* fastloss: losses, gradients and optimizer steps on plain arrays. This is the public C interface; it needs neither
+ * Python nor NumPy. What the formulas are stands in docs/losses.md and docs/optimizers.md.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Nothing here allocates, prints, or changes the floating-point mode. All functions may be called from several threads
+ * at once as long as they do not write to the same memory. Strides count elements, not bytes, and may be negative.
+ * Pointers to float data are `const void *` in the structs: float for the _f32 functions, double for the _f64 ones. */
+#ifndef FASTLOSS_H
+#define FASTLOSS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define FASTLOSS_VERSION_MAJOR 0
+#define FASTLOSS_VERSION_MINOR 1
+#define FASTLOSS_VERSION_PATCH 0
+
+typedef enum fl_status {
+    FL_OK = 0,
+    FL_BAD_LABEL,      /* a class out of range; `bad` is its row */
+    FL_BAD_WEIGHT,     /* a negative, NaN or infinite weight; `bad` is its position, row by row */
+    FL_WEIGHT_OVERFLOW /* the weights add up to infinity */
+} fl_status;
+
+typedef enum fl_reduction { FL_MEAN = 0, FL_SUM = 1, FL_NONE = 2 } fl_reduction;
+
+/* One call of a loss: pred is n rows of c entries. Set everything to zero first ({0}), then what is needed.
+ *
+ * Not checked: pointers, shapes and strides. Checked before anything is written: labels and weights. Aliasing: grad may
+ * be exactly pred (same address, same stride); otherwise the written arrays share no byte with any other array. */
+typedef struct fl_loss_call {
+    ptrdiff_t n, c;        /* rows, and entries of a row (for elementwise losses a flat array is n = 1) */
+    const void *pred;      /* n x c */
+    ptrdiff_t pred_stride; /* from row to row */
+    /* Elementwise losses: n x c floats. Losses over classes: n labels of label_bits bits, or for the _probabilities
+     * kernels n x c floats. gaussian_nll_learned: n floats. */
+    const void *target;
+    ptrdiff_t target_stride;
+    int label_bits; /* 32 or 64: signed integers */
+    int has_ignore; /* rows whose label is ignore_label count as weight 0 */
+    int64_t ignore_label;
+    /* Weights, or NULL. weight_step 0: one per row; 1: one per entry (elementwise losses only). */
+    const void *weight;
+    ptrdiff_t weight_stride, weight_step;
+    /* c floats or NULL: class weights, or binary cross-entropy's pos_weight per column. */
+    const void *per_column;
+    fl_reduction reduction;
+    double param[4]; /* the loss's own parameters: see the list below */
+    /* Written. loss: with FL_NONE only; one entry per row, for elementwise losses n x c. grad, hess: NULL if unwanted;
+     * hess needs grad. */
+    void *loss, *grad, *hess;
+    ptrdiff_t loss_stride, grad_stride, hess_stride;
+    double value;        /* the sum or mean; 0 for FL_NONE */
+    double weight_total; /* what the mean divides by */
+    ptrdiff_t bad;       /* where a check failed */
+    double scale[2];     /* private: the gradient's factor, as a power of two and the rest */
+} fl_loss_call;
+
+typedef fl_status (*fl_loss_function)(fl_loss_call *call);
+
+/* The losses, each as fl_NAME_f32 and fl_NAME_f64. In brackets: param[0], param[1], ...
+ *
+ * Elementwise:
+ *   squared_error [1, or 0.5 for half]        absolute_error             huber [delta]
+ *   root_mean_squared_error (mean only; param is its scratch space)      log_cosh
+ *   pinball [quantile]                        epsilon_insensitive [epsilon]
+ *   epsilon_insensitive_squared [epsilon]     gaussian_nll [variance, full]
+ *   poisson_nll [full]   poisson_nll_rate [full]                         tweedie_nll [power]
+ *   gamma_nll [shape, full]   gamma_nll_mean [shape, full]               (exponential: shape 1)
+ *   binary_cross_entropy [pos_weight, smoothing]
+ *   binary_cross_entropy_probabilities [pos_weight, smoothing]
+ *   hinge [margin]   hinge_squared [margin]   focal [gamma, weight of class 1, weight of class 0]
+ * Rows of two, (mean, log-variance):
+ *   gaussian_nll_learned [full]
+ * Rows of classes:
+ *   softmax_cross_entropy (labels)            softmax_cross_entropy_smooth [smoothing] (labels)
+ *   softmax_cross_entropy_probabilities [smoothing] (n x c targets)
+ *   multiclass_hinge [margin]   multiclass_hinge_squared [margin]        crammer_singer_hinge [margin]
+ */
+#define FL_LOSS(name, kind, cost)                   \
+    fl_status fl_##name##_f32(fl_loss_call *call); \
+    fl_status fl_##name##_f64(fl_loss_call *call);
+#include "fastloss_kernels.def"
+
+/* Threads: an upper bound; one where OpenMP is absent, in a forked child, and for little work. */
+void fl_set_num_threads(int threads);
+int fl_get_num_threads(void);
+
+/* The kernel set in use: "scalar", "avx2", "avx512" or "neon". */
+const char *fl_target(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

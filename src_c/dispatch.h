@@ -1,0 +1,38 @@
+/* The kernel set in use, and the list of losses. For the files of src_c and the Python module; not installed.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef FL_DISPATCH_H
+#define FL_DISPATCH_H
+
+#include "table.h"
+
+typedef enum fl_kind {
+    FL_KIND_POINTWISE,
+    FL_KIND_ROOT,
+    FL_KIND_PAIRS,
+    FL_KIND_LABELS,
+    FL_KIND_PROBABILITIES
+} fl_kind;
+
+typedef struct fl_loss_info {
+    const char *name;
+    fl_kind kind;
+    int cost;
+    fl_loss_function function[2]; /* float, double */
+} fl_loss_info;
+
+extern const fl_loss_info fl_losses[FL_LOSS_COUNT];
+
+/* The table in use for floats (type 0) or doubles (type 1). */
+const fl_table *fl_tables(int type);
+
+/* The names of the kernel sets that this machine can run, best first; NULL past the last. */
+const char *fl_target_name(int i);
+
+/* Switches; 0 if this machine cannot run it. Calls already under way may finish on the old one. */
+int fl_use_target(const char *name);
+
+/* How this was built. */
+int fl_has_openmp(void);
+const char *fl_compiler(void);
+
+#endif

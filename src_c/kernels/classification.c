@@ -1,0 +1,618 @@
+/* The classification losses: their formulas. The loops are in elementwise.h (one score per entry) and rows.h (a row
+ * of scores, one per class).
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "rows.h"
+
+/* ---- one score per entry ---- */
+
+/* What the two labels weigh in a binary cross-entropy: with smoothing s, y' = y (1-s) + s/2 and
+ * ones = pos_weight y', zeros = 1 - y', written so that neither cancels. */
+typedef struct binary_weights {
+    vreal ones, zeros;
+} binary_weights;
+
+FL_INLINE vparams binary_params(const double *param) { /* a pos_weight, b 1 - s, c s/2 */
+    return (vparams){
+        .a = v_set((real)param[0]), .b = v_set((real)(1 - param[1])), .c = v_set((real)(param[1] * 0.5))};
+}
+FL_INLINE binary_weights binary_smooth(vreal y, const vparams *p) {
+    return (binary_weights){p->a * (y * p->b + p->c), (v_set(1) - y) * p->b + p->c};
+}
+
+/* -ones log s - zeros log(1-s), s = sigmoid(z). With e = exp(-|z|), q = 1/(1+e): s and 1-s are q and e q (z > 0) or
+ * the reverse, -log of them log1p(e), and |z| more for the smaller. Gradient zeros s - ones (1-s), which for a plain
+ * label is one product; second derivative (ones + zeros) s (1-s). */
+FL_INLINE vpoint binary_cross_entropy(vreal z, vreal y, const vparams *p) {
+    const binary_weights w = binary_smooth(y, p);
+    const vreal size = v_abs(z), e = v_exp_neg(-size), one = v_set(1);
+    const vreal q = one / (one + e), r = e * q;
+    const vmask positive = v_gt(z, v_set(0));
+    return (vpoint){v_times(v_select(positive, w.zeros, w.ones), size) + (w.ones + w.zeros) * v_log1p(e),
+                    w.zeros * v_select(positive, q, r) - w.ones * v_select(positive, r, q),
+                    (w.ones + w.zeros) * (q * r)};
+}
+#define binary_cross_entropy_params binary_params
+POINTWISE(binary_cross_entropy, binary_cross_entropy)
+
+/* -ones log f - zeros log(1-f), f the probability of 1; a term whose factor is 0 is 0. */
+FL_INLINE vpoint probability(vreal f, vreal y, const vparams *p) {
+    const binary_weights w = binary_smooth(y, p);
+    const vreal zero = v_set(0), rest = v_set(1) - f;
+    const vmask no_ones = v_and(v_eq(w.ones, zero), v_eq(f, f)), no_zeros = v_and(v_eq(w.zeros, zero), v_eq(f, f));
+    const vreal one_slope = v_select(no_ones, zero, w.ones / f), zero_slope = v_select(no_zeros, zero, w.zeros / rest);
+    return (vpoint){(zero - v_times(w.ones, v_log(f))) - v_times(w.zeros, v_log1p(-f)), zero_slope - one_slope,
+                    v_select(no_ones, zero, one_slope / f) + v_select(no_zeros, zero, zero_slope / rest)};
+}
+#define probability_params binary_params
+POINTWISE(binary_cross_entropy_probabilities, probability)
+
+/* max(0, m - y z), y = +1 where the target is above 0, else -1. Gradient -y where m - y z > 0, strictly. */
+FL_INLINE vpoint hinge(vreal z, vreal target, const vparams *p) {
+    const vreal zero = v_set(0), y = v_select(v_gt(target, zero), v_set(1), v_set(-1));
+    const vreal t = p->a - y * z;
+    return (vpoint){v_max(zero, t), v_select(v_le(t, zero), zero, v_select(v_isnan(t), t, -y)), zero};
+}
+#define hinge_params as_given
+POINTWISE(hinge, hinge)
+
+/* The square of that: gradient -2 y max(0, m - y z), second derivative 2 where active. */
+FL_INLINE vpoint hinge_squared(vreal z, vreal target, const vparams *p) {
+    const vreal zero = v_set(0), y = v_select(v_gt(target, zero), v_set(1), v_set(-1));
+    const vreal t = p->a - y * z, excess = v_max(zero, t);
+    return (vpoint){excess * excess, -y * (excess + excess), v_select(v_gt(t, zero), v_set(2), zero)};
+}
+#define hinge_squared_params as_given
+POINTWISE(hinge_squared, hinge_squared)
+
+/* Focal loss, Lin et al. 2017, eq. 5, from logits. With x = z for class 1 and -z for class 0, p = sigmoid(x) the
+ * probability of the true class, u = 1 - p, L = -log p, F = u^gamma:
+ *     l = a F L,   dl/dx = -a F B with B = gamma p L + u,   d2l/dx2 = a F p (gamma B - u (gamma L - gamma - 1)).
+ * F is u multiplied floor(gamma) times by itself, then by sqrt(u) for a half, or by exp(fraction * log u). */
+FL_INLINE vparams focal_params(const double *param) {
+    const double whole = param[0] < 16 ? floor(param[0]) : 0, fraction = param[0] - whole;
+    return (vparams){.a = v_set((real)param[0]),
+                     .b = v_set((real)param[1]),
+                     .c = v_set((real)param[2]),
+                     .d = v_set((real)fraction),
+                     .power = (int)whole,
+                     .root = fraction == 0.5 ? 1 : fraction == 0 ? 0 : 2};
+}
+FL_INLINE vpoint focal(vreal z, vreal y, const vparams *p) {
+    const vreal zero = v_set(0), one = v_set(1), gamma = p->a;
+    const vmask class_one = v_gt(y, v_set(R(0.5)));
+    const vreal x = v_select(class_one, z, -z), weight = v_select(class_one, p->b, p->c);
+    const vreal e = v_exp_neg(-v_abs(x)), q = one / (one + e), r = e * q, tail = v_log1p(e);
+    const vmask sure = v_gt(x, zero);
+    const vreal prob = v_select(sure, q, r), u = v_select(sure, r, q);
+    const vreal L = v_max(zero, -x) + tail;
+    vreal F = one;
+    for (int i = 0; i < p->power; i++) F = F * u;
+    if (p->root == 1) F = F * v_sqrt(u);
+    if (p->root == 2) F = F * v_exp_neg(-p->d * (v_max(zero, x) + tail));
+    const vreal B = gamma * v_times(prob, L) + u;
+    const vreal slope = -weight * F * B;
+    return (vpoint){weight * v_times(F, L), v_select(class_one, slope, -slope),
+                    weight * F * v_times(prob, gamma * B - u * (gamma * L - gamma - one))};
+}
+POINTWISE(focal, focal)
+
+/* ---- a row of scores: softmax cross-entropy ---- */
+
+/* With top = the row's maximum and e_k = exp(z_k - top): s adds the e_k below the top, ties counts the entries at it,
+ * r = s + (ties - 1). Then log sum exp z = top + log1p(r) and softmax p_k = e_k / (1 + r), both exact when one class
+ * has nearly everything: s is then tiny, not lost beside 1.
+ *
+ * For a label y: l = (top - z_y) + log1p(r), gradient p_k - [k = y]; where y alone is at the top that is -s/(1 + r).
+ * Second derivative p_k (1 - p_k), for the only top entry s/(1+r)^2. */
+FL_INLINE void softmax_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    const vreal zero = v_set(0), one = v_set(1);
+    const ptrdiff_t c = call->c;
+    for (int first = 0; first < b->count; first += V_LANES) {
+        _Alignas(64) real tile[FL_TILE_ROWS][V_LANES];
+        const int count = b->count - first;
+        const vreal own_z = own_score(call, b, first), label = v_load(b->label_real + first);
+        tile_load(tile, pred_row(call, b->row + first), call->pred_stride, count, c);
+        vreal top = v_set(-FL_INFINITY), s = zero, ties = zero, own = zero;
+        for (ptrdiff_t k = 0; k < c; k++) top = v_max(v_load(tile[k]), top);
+        for (ptrdiff_t k = 0; k < c; k++) {
+            const vreal d = v_load(tile[k]) - top, e = v_exp_neg(d);
+            const vmask tie = v_eq(d, zero);
+            s = s + v_select(tie, zero, e);
+            ties = ties + v_select(tie, one, zero);
+            if (level == VALUE) continue;
+            own = v_select(v_eq(label, v_set((real)k)), e, own);
+            v_store(tile[k], e);
+        }
+        const vreal r = s + (ties - one);
+        v_store(loss + first, (top - own_z) + v_log1p(r));
+        if (level == VALUE) continue;
+
+        const vreal inverse = one / (one + r), factor = v_load(b->factor + first);
+        const vmask single = v_eq(ties, one), dropped = v_eq(v_load(b->weight + first), zero);
+        if (level == VALUE_GRAD_HESS) {
+            _Alignas(64) real hess[FL_TILE_ROWS][V_LANES];
+            const vreal top_hess = (inverse * (s * inverse)) * factor;
+            for (ptrdiff_t k = 0; k < c; k++) {
+                const vreal e = v_load(tile[k]), p = e * inverse;
+                const vreal h = v_select(v_and(single, v_eq(e, one)), top_hess, (p * (one - p)) * factor);
+                v_store(hess[k], v_select(dropped, zero, h));
+            }
+            tile_store(hess, hess_row(call, b->row + first), call->hess_stride, count, c);
+        }
+        const vreal own_grad = v_select(v_and(single, v_eq(own, one)), -(s * inverse), own * inverse - one) * factor;
+        const vreal scale = inverse * factor;
+        for (ptrdiff_t k = 0; k < c; k++) {
+            const vreal g = v_select(v_eq(label, v_set((real)k)), own_grad, v_load(tile[k]) * scale);
+            v_store(tile[k], v_select(dropped, zero, g));
+        }
+        tile_store(tile, grad_row(call, b->row + first), call->grad_stride, count, c);
+    }
+}
+
+#define FL_SUM_BLOCK 1024 /* so many entries are added in the float type before the sum goes on in double */
+
+typedef struct softmax_sums {
+    double s;
+    ptrdiff_t ties;
+} softmax_sums;
+
+/* One row: writes exp(z - top) to e unless that is NULL (e may be z). */
+FL_INLINE softmax_sums softmax_exp(const real *z, vreal top, ptrdiff_t c, real *e) {
+    const vreal zero = v_set(0);
+    softmax_sums total = {0, 0};
+    for (ptrdiff_t start = 0; start < c; start += FL_SUM_BLOCK) {
+        const ptrdiff_t end = c - start < FL_SUM_BLOCK ? c : start + FL_SUM_BLOCK;
+        vreal sum[V_UNROLL];
+        FL_UNROLL
+        for (int u = 0; u < V_UNROLL; u++) sum[u] = zero;
+        for (ptrdiff_t k = start; k < end; k += V_GROUP) {
+            FL_UNROLL
+            for (int u = 0; u < V_UNROLL; u++) {
+                const ptrdiff_t at = k + u * V_LANES, count = end - at;
+                if (count <= 0) break;
+                const vreal d = load_part(z + at, count) - top, x = v_exp_neg(d);
+                const vmask in_row = v_first(count), tie = v_and(in_row, v_eq(d, zero));
+                sum[u] = sum[u] + v_select(v_and(in_row, v_not(tie)), x, zero);
+                total.ties += v_count(tie);
+                if (e) store_part(e + at, x, count);
+            }
+        }
+        total.s += group_total(sum);
+    }
+    return total;
+}
+
+/* p (1 - p) of a row from its e_k, times factor. */
+FL_INLINE void softmax_hess(const real *e, ptrdiff_t c, vreal inverse, int single, vreal top_hess, vreal factor,
+                            real *hess) {
+    const vreal one = v_set(1);
+    for (ptrdiff_t k = 0; k < c; k += V_LANES) {
+        const vreal x = load_part(e + k, c - k), p = x * inverse;
+        const vreal plain = (p * (one - p)) * factor;
+        store_part(hess + k, single ? v_select(v_eq(x, one), top_hess, plain) : plain, c - k);
+    }
+}
+
+/* The losses of a block from its rows' gaps (top - own score) and r, V_LANES logarithms at a time. */
+FL_INLINE void softmax_losses(const real *gap, const real *r, real *loss) {
+    for (int j = 0; j < V_GROUP; j += V_LANES) v_store(loss + j, v_load(gap + j) + v_log1p(v_load(r + j)));
+}
+
+FL_INLINE void softmax_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    const ptrdiff_t c = call->c;
+    real gap[V_GROUP] = {0}, r[V_GROUP] = {0};
+    for (int j = 0; j < b->count; j++) {
+        const ptrdiff_t row = b->row + j, label = b->label[j];
+        real *grad = level >= VALUE_GRAD ? grad_row(call, row) : NULL;
+        real *hess = level >= VALUE_GRAD_HESS ? hess_row(call, row) : NULL;
+        if (b->weight[j] == 0) {
+            if (grad) row_fill(grad, c, 0);
+            if (hess) row_fill(hess, c, 0);
+            continue;
+        }
+        const real *z = pred_row(call, row);
+        const real own_z = label >= 0 ? z[label] : 0;
+        const vreal vtop = row_max(z, c);
+        real top[V_LANES];
+        v_store(top, vtop);
+        const softmax_sums sums = softmax_exp(z, vtop, c, grad);
+        const double sum = sums.s + (double)(sums.ties - 1), inverse = 1 / (1 + sum);
+        r[j] = (real)sum;
+        gap[j] = top[0] - own_z;
+        if (!grad) continue;
+
+        const vreal factor = v_set(b->factor[j]), scale = v_set((real)(inverse * (double)b->factor[j]));
+        const double top_rest = sums.s * inverse; /* 1 - p of a single top entry */
+        if (hess)
+            softmax_hess(grad, c, v_set((real)inverse), sums.ties == 1,
+                         v_set((real)(top_rest * inverse * (double)b->factor[j])), factor, hess);
+        const real own = label >= 0 ? grad[label] : 0;
+        for (ptrdiff_t k = 0; k < c; k += V_LANES) store_part(grad + k, load_part(grad + k, c - k) * scale, c - k);
+        const double own_slope = own == 1 && sums.ties == 1 ? -top_rest : (double)own * inverse - 1;
+        if (label >= 0) grad[label] = (real)(own_slope * (double)b->factor[j]);
+    }
+    softmax_losses(gap, r, loss);
+}
+
+double FN(softmax_cross_entropy)(const fl_loss_call *call, fl_part part) {
+    return rows(softmax_few, softmax_many, call, part, 1, 1);
+}
+
+/* The same for a row of target weights t_k, T their sum: l = sum t_k (top - z_k) + T log1p(r), gradient T p_k - t_k,
+ * second derivative T p_k (1 - p_k). For a single top entry T p - t = (sum of the other t) - T s/(1+r), which does not
+ * cancel for a one-hot row. t_k = w_k ((1-a) q_k + a/c): q the probabilities or the label, a the smoothing, w the
+ * class weights (inside the sum, as in PyTorch). */
+typedef struct target_rule {
+    int labels;
+    real keep, spread; /* 1 - a and a/c */
+    const real *class_weight;
+} target_rule;
+
+FL_INLINE target_rule target_rule_of(const fl_loss_call *call, int labels) {
+    const double a = call->param[0];
+    return (target_rule){labels, (real)(1 - a), (real)(a / (double)call->c), (const real *)call->per_column};
+}
+
+/* Target weights of the V_LANES classes from k on. */
+FL_INLINE vreal target_many(const target_rule *rule, const real *q, ptrdiff_t label, ptrdiff_t k, ptrdiff_t count) {
+    const vreal keep = v_set(rule->keep), spread = v_set(rule->spread);
+    const vreal hit = rule->labels ? v_select(is_class(k, label), v_set(1), v_set(0)) : load_part(q + k, count);
+    const vreal class_weight = rule->class_weight ? load_part(rule->class_weight + k, count) : v_set(1);
+    const vreal weighted = (hit * keep + spread) * class_weight;
+    return count < V_LANES ? v_select(v_first(count), weighted, v_set(0)) : weighted;
+}
+
+/* The tile of target weights of V_LANES rows. */
+FL_INLINE void target_few(real t[][V_LANES], const target_rule *rule, const fl_loss_call *call, const row_block *b,
+                          int first) {
+    const vreal keep = v_set(rule->keep), spread = v_set(rule->spread), label = v_load(b->label_real + first);
+    if (!rule->labels)
+        tile_load(t, (const real *)call->target + (b->row + first) * call->target_stride, call->target_stride,
+                  b->count - first, call->c);
+    for (ptrdiff_t k = 0; k < call->c; k++) {
+        const vreal hit =
+            rule->labels ? v_select(v_eq(label, v_set((real)k)), v_set(1), v_set(0)) : v_load(t[k]);
+        v_store(t[k], (hit * keep + spread) * v_set(rule->class_weight ? rule->class_weight[k] : 1));
+    }
+}
+
+FL_INLINE void softmax_target_few(const fl_loss_call *call, const row_block *b, real *loss, int level, int labels) {
+    const vreal zero = v_set(0), one = v_set(1);
+    const ptrdiff_t c = call->c;
+    const target_rule rule = target_rule_of(call, labels);
+    for (int first = 0; first < b->count; first += V_LANES) {
+        _Alignas(64) real tile[FL_TILE_ROWS][V_LANES], target[FL_TILE_ROWS][V_LANES];
+        const int count = b->count - first;
+        tile_load(tile, pred_row(call, b->row + first), call->pred_stride, count, c);
+        target_few(target, &rule, call, b, first);
+        vreal top = v_set(-FL_INFINITY), s = zero, ties = zero, total = zero, others = zero, cross = zero;
+        for (ptrdiff_t k = 0; k < c; k++) top = v_max(v_load(tile[k]), top);
+        for (ptrdiff_t k = 0; k < c; k++) {
+            const vreal d = v_load(tile[k]) - top, e = v_exp_neg(d), t = v_load(target[k]);
+            const vmask tie = v_eq(d, zero);
+            s = s + v_select(tie, zero, e);
+            ties = ties + v_select(tie, one, zero);
+            total = total + t;
+            others = others + v_select(tie, zero, t);
+            cross = cross - v_times(t, d);
+            v_store(tile[k], e);
+        }
+        const vreal r = s + (ties - one);
+        v_store(loss + first, cross + total * v_log1p(r));
+        if (level == VALUE) continue;
+
+        const vreal inverse = one / (one + r), factor = v_load(b->factor + first), share = total * inverse;
+        const vmask single = v_eq(ties, one), dropped = v_eq(v_load(b->weight + first), zero);
+        const vreal top_grad = others - share * s, top_hess = (share * (s * inverse)) * factor;
+        for (ptrdiff_t k = 0; k < c; k++) { /* the gradient over e, the second derivative over the target */
+            const vreal e = v_load(tile[k]), t = v_load(target[k]);
+            const vmask at_top = v_and(single, v_eq(e, one));
+            const vreal g = v_select(at_top, top_grad, e * share - t) * factor;
+            const vreal h = v_select(at_top, top_hess, ((e * share) * (one - e * inverse)) * factor);
+            v_store(tile[k], v_select(dropped, zero, g));
+            if (level == VALUE_GRAD_HESS) v_store(target[k], v_select(dropped, zero, h));
+        }
+        tile_store(tile, grad_row(call, b->row + first), call->grad_stride, count, c);
+        if (level == VALUE_GRAD_HESS)
+            tile_store(target, hess_row(call, b->row + first), call->hess_stride, count, c);
+    }
+}
+
+typedef struct target_sums {
+    double total, others, cross;
+} target_sums;
+
+/* The sums over a row of t_k, of those below the top, and of t_k (top - z_k). */
+FL_INLINE target_sums softmax_targets(const real *z, vreal top, ptrdiff_t c, const target_rule *rule, const real *q,
+                                      ptrdiff_t label) {
+    const vreal zero = v_set(0);
+    target_sums all = {0, 0, 0};
+    for (ptrdiff_t start = 0; start < c; start += FL_SUM_BLOCK) {
+        const ptrdiff_t end = c - start < FL_SUM_BLOCK ? c : start + FL_SUM_BLOCK;
+        vreal total[V_UNROLL], others[V_UNROLL], cross[V_UNROLL];
+        FL_UNROLL
+        for (int u = 0; u < V_UNROLL; u++) total[u] = others[u] = cross[u] = zero;
+        for (ptrdiff_t k = start; k < end; k += V_GROUP) {
+            FL_UNROLL
+            for (int u = 0; u < V_UNROLL; u++) {
+                const ptrdiff_t at = k + u * V_LANES, count = end - at;
+                if (count <= 0) break;
+                const vreal d = load_part(z + at, count) - top, t = target_many(rule, q, label, at, count);
+                total[u] = total[u] + t;
+                others[u] = others[u] + v_select(v_eq(d, zero), zero, t);
+                const vreal term = v_times(t, d);
+                cross[u] = cross[u] - (count < V_LANES ? v_select(v_first(count), term, zero) : term);
+            }
+        }
+        all.total += group_total(total);
+        all.others += group_total(others);
+        all.cross += group_total(cross);
+    }
+    return all;
+}
+
+FL_INLINE void softmax_target_many(const fl_loss_call *call, const row_block *b, real *loss, int level, int labels) {
+    const vreal one = v_set(1);
+    const ptrdiff_t c = call->c;
+    const target_rule rule = target_rule_of(call, labels);
+    for (int j = 0; j < V_GROUP; j++) loss[j] = 0;
+    for (int j = 0; j < b->count; j++) {
+        const ptrdiff_t row = b->row + j, label = b->label[j];
+        real *grad = level >= VALUE_GRAD ? grad_row(call, row) : NULL;
+        real *hess = level >= VALUE_GRAD_HESS ? hess_row(call, row) : NULL;
+        if (b->weight[j] == 0) {
+            if (grad) row_fill(grad, c, 0);
+            if (hess) row_fill(hess, c, 0);
+            continue;
+        }
+        const real *z = pred_row(call, row);
+        const real *q = labels ? NULL : (const real *)call->target + row * call->target_stride;
+        const vreal top = row_max(z, c);
+        const target_sums t = softmax_targets(z, top, c, &rule, q, label);
+        const softmax_sums sums = softmax_exp(z, top, c, grad);
+        const double r = sums.s + (double)(sums.ties - 1), inverse = 1 / (1 + r), share = t.total * inverse;
+        real rest[V_LANES];
+        v_store(rest, v_log1p(v_set((real)r)));
+        loss[j] = (real)(t.cross + t.total * (double)rest[0]);
+        if (!grad) continue;
+
+        const double f = (double)b->factor[j];
+        const vreal factor = v_set(b->factor[j]), vshare = v_set((real)share), vinverse = v_set((real)inverse);
+        const vreal top_grad = v_set((real)((t.others - share * sums.s) * f));
+        const vreal top_hess = v_set((real)(share * (sums.s * inverse) * f));
+        for (ptrdiff_t k = 0; k < c; k += V_LANES) {
+            const ptrdiff_t count = c - k;
+            const vreal e = load_part(grad + k, count), target = target_many(&rule, q, label, k, count);
+            const vmask at_top = v_and(v_eq(e, one), v_eq(v_set((real)sums.ties), one));
+            store_part(grad + k, v_select(at_top, top_grad, (e * vshare - target) * factor), count);
+            if (hess)
+                store_part(hess + k, v_select(at_top, top_hess, ((e * vshare) * (one - e * vinverse)) * factor), count);
+        }
+    }
+}
+
+FL_INLINE void softmax_smooth_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    softmax_target_few(call, b, loss, level, 1);
+}
+FL_INLINE void softmax_smooth_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    softmax_target_many(call, b, loss, level, 1);
+}
+double FN(softmax_cross_entropy_smooth)(const fl_loss_call *call, fl_part part) {
+    return rows(softmax_smooth_few, softmax_smooth_many, call, part, 1, 0);
+}
+
+FL_INLINE void softmax_probabilities_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    softmax_target_few(call, b, loss, level, 0);
+}
+FL_INLINE void softmax_probabilities_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    softmax_target_many(call, b, loss, level, 0);
+}
+double FN(softmax_cross_entropy_probabilities)(const fl_loss_call *call, fl_part part) {
+    return rows(softmax_probabilities_few, softmax_probabilities_many, call, part, 0, 0);
+}
+
+/* ---- a row of scores: the multiclass hinges ---- */
+
+/* Weston & Watkins 1999: l = sum over k != y of h(t_k), t_k = (z_k - z_y) + margin, h(t) = max(0, t) or its square.
+ * Gradient h'(t_k), and minus the sum of those at y. A NaN anywhere makes l NaN, and then the whole gradient row. */
+FL_INLINE void hinge_few(const fl_loss_call *call, const row_block *b, real *loss, int level, int squared) {
+    const vreal zero = v_set(0), one = v_set(1), two = v_set(2), margin = v_set((real)call->param[0]);
+    const ptrdiff_t c = call->c;
+    for (int first = 0; first < b->count; first += V_LANES) {
+        _Alignas(64) real tile[FL_TILE_ROWS][V_LANES], hess[FL_TILE_ROWS][V_LANES];
+        const int count = b->count - first;
+        const vreal own = own_score(call, b, first), label = v_load(b->label_real + first);
+        const vreal factor = v_load(b->factor + first), own_nan = v_select(v_isnan(own), own, zero);
+        const vmask dropped = v_eq(v_load(b->weight + first), zero);
+        tile_load(tile, pred_row(call, b->row + first), call->pred_stride, count, c);
+        vreal sum = zero, slopes = zero, active = zero;
+        for (ptrdiff_t k = 0; k < c; k++) {
+            const vreal t = (v_load(tile[k]) - own) + margin;
+            const vreal excess = v_select(v_eq(label, v_set((real)k)), own_nan, v_max(zero, t));
+            const vreal on = v_select(v_gt(excess, zero), one, zero), twice = excess + excess;
+            const vreal slope = squared ? twice : on;
+            sum = sum + excess * (squared ? excess : one);
+            slopes = slopes + slope;
+            active = active + on;
+            v_store(tile[k], slope);
+            if (level == VALUE_GRAD_HESS) v_store(hess[k], two * on);
+        }
+        v_store(loss + first, sum);
+        if (level == VALUE) continue;
+        for (ptrdiff_t k = 0; k < c; k++) {
+            const vmask own_class = v_eq(label, v_set((real)k));
+            const vreal g = v_select(own_class, -slopes, v_load(tile[k])) * factor;
+            v_store(tile[k], v_select(dropped, zero, v_select(v_isnan(sum), sum, g)));
+            if (level < VALUE_GRAD_HESS) continue;
+            const vreal h = v_select(own_class, two * active, v_load(hess[k])) * factor;
+            v_store(hess[k], v_select(dropped, zero, squared ? h : zero));
+        }
+        tile_store(tile, grad_row(call, b->row + first), call->grad_stride, count, c);
+        if (level == VALUE_GRAD_HESS)
+            tile_store(hess, hess_row(call, b->row + first), call->hess_stride, count, c);
+    }
+}
+
+/* One row in one walk; only the entry of y has to wait for the sums. */
+FL_INLINE real hinge_row(const real *z, ptrdiff_t c, ptrdiff_t label, vreal margin, vreal factor, real *grad, real *hess,
+                         int squared) {
+    const vreal zero = v_set(0), one = v_set(1), twice = factor + factor;
+    const real own_z = z[label]; /* grad may lie on z */
+    const vreal own = v_set(own_z);
+    double sum = 0, slopes = 0;
+    ptrdiff_t active = 0;
+    for (ptrdiff_t start = 0; start < c; start += FL_SUM_BLOCK) {
+        const ptrdiff_t end = c - start < FL_SUM_BLOCK ? c : start + FL_SUM_BLOCK;
+        vreal sums[V_UNROLL], slope_sums[V_UNROLL];
+        FL_UNROLL
+        for (int u = 0; u < V_UNROLL; u++) sums[u] = slope_sums[u] = zero;
+        for (ptrdiff_t k = start; k < end; k += V_GROUP) {
+            FL_UNROLL
+            for (int u = 0; u < V_UNROLL; u++) {
+                const ptrdiff_t at = k + u * V_LANES, count = end - at;
+                if (count <= 0) break;
+                const vreal x = load_part(z + at, count);
+                const vmask other = v_and(v_first(count), v_not(is_class(at, label)));
+                const vreal excess = v_select(other, v_max(zero, (x - own) + margin), zero);
+                const vmask on = v_gt(excess, zero);
+                const vreal double_excess = excess + excess;
+                const vreal slope = v_select(on, squared ? double_excess : one, zero);
+                sums[u] = sums[u] + excess * (squared ? excess : one);
+                slope_sums[u] = slope_sums[u] + slope;
+                active += v_count(on);
+                if (grad) store_part(grad + at, slope * factor, count);
+                if (hess) store_part(hess + at, v_select(on, squared ? twice : zero, zero), count);
+            }
+        }
+        sum += group_total(sums);
+        slopes += group_total(slope_sums);
+    }
+    real f[V_LANES];
+    v_store(f, factor);
+    if (own_z != own_z) sum = (double)own_z;
+    if (grad) grad[label] = (real)(-slopes * (double)f[0]);
+    if (hess) hess[label] = squared ? (real)(2 * (double)active * (double)f[0]) : 0;
+    if (grad && sum != sum) row_fill(grad, c, (real)sum);
+    return (real)sum;
+}
+
+FL_INLINE void hinge_many(const fl_loss_call *call, const row_block *b, real *loss, int level, int squared) {
+    const vreal margin = v_set((real)call->param[0]);
+    for (int j = 0; j < V_GROUP; j++) loss[j] = 0;
+    for (int j = 0; j < b->count; j++) {
+        const ptrdiff_t row = b->row + j;
+        real *grad = level >= VALUE_GRAD ? grad_row(call, row) : NULL;
+        real *hess = level >= VALUE_GRAD_HESS ? hess_row(call, row) : NULL;
+        if (b->weight[j] == 0) {
+            if (grad) row_fill(grad, call->c, 0);
+            if (hess) row_fill(hess, call->c, 0);
+            continue;
+        }
+        loss[j] = hinge_row(pred_row(call, row), call->c, b->label[j], margin, v_set(b->factor[j]), grad, hess, squared);
+    }
+}
+
+FL_INLINE void hinge_plain_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    hinge_few(call, b, loss, level, 0);
+}
+FL_INLINE void hinge_plain_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    hinge_many(call, b, loss, level, 0);
+}
+double FN(multiclass_hinge)(const fl_loss_call *call, fl_part part) {
+    return rows(hinge_plain_few, hinge_plain_many, call, part, 1, 1);
+}
+
+FL_INLINE void hinge_squared_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    hinge_few(call, b, loss, level, 1);
+}
+FL_INLINE void hinge_squared_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    hinge_many(call, b, loss, level, 1);
+}
+double FN(multiclass_hinge_squared)(const fl_loss_call *call, fl_part part) {
+    return rows(hinge_squared_few, hinge_squared_many, call, part, 1, 1);
+}
+
+/* Crammer & Singer 2001: l = max(0, margin + z_j - z_y), j the first of the largest wrong scores. Gradient +1 at j and
+ * -1 at y where that is above 0, NaN in the whole row where anything in it is NaN. */
+FL_INLINE void crammer_singer_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    const vreal zero = v_set(0), margin = v_set((real)call->param[0]);
+    const ptrdiff_t c = call->c;
+    for (int first = 0; first < b->count; first += V_LANES) {
+        _Alignas(64) real tile[FL_TILE_ROWS][V_LANES];
+        const int count = b->count - first;
+        const vreal own = own_score(call, b, first), label = v_load(b->label_real + first);
+        tile_load(tile, pred_row(call, b->row + first), call->pred_stride, count, c);
+        vreal worst = v_set(-FL_INFINITY), at = v_set(-2), poison = zero;
+        for (ptrdiff_t k = 0; k < c; k++) {
+            const vreal z = v_load(tile[k]);
+            const vmask own_class = v_eq(label, v_set((real)k)), better = v_and(v_gt(z, worst), v_not(own_class));
+            worst = v_select(better, z, worst);
+            at = v_select(better, v_set((real)k), at);
+            poison = v_select(v_isnan(z), z, poison);
+        }
+        const vreal t = (worst - own) + margin;
+        const vreal value = v_select(v_isnan(poison), poison, v_max(zero, t));
+        v_store(loss + first, value);
+        if (level == VALUE) continue;
+        const vreal factor = v_load(b->factor + first), on = v_select(v_gt(t, zero), factor, zero);
+        const vmask dropped = v_eq(v_load(b->weight + first), zero);
+        for (ptrdiff_t k = 0; k < c; k++) {
+            const vreal vk = v_set((real)k);
+            const vreal g = v_select(v_eq(at, vk), on, v_select(v_eq(label, vk), -on, zero));
+            v_store(tile[k], v_select(dropped, zero, v_select(v_isnan(value), value, g)));
+        }
+        tile_store(tile, grad_row(call, b->row + first), call->grad_stride, count, c);
+        if (level < VALUE_GRAD_HESS) continue;
+        for (int j = 0; j < count && j < V_LANES; j++) row_fill(hess_row(call, b->row + first + j), c, 0);
+    }
+}
+
+/* The largest wrong score of a row, -infinity if there is none; NaN if anything in the row is. */
+FL_INLINE real worst_wrong(const real *z, ptrdiff_t c, ptrdiff_t label) {
+    vreal worst = v_set(-FL_INFINITY), poison = v_set(0);
+    for (ptrdiff_t k = 0; k < c; k += V_LANES) {
+        const vmask in_row = v_first(c - k);
+        const vreal x = load_part(z + k, c - k);
+        worst = v_max(v_select(v_and(in_row, v_not(is_class(k, label))), x, v_set(-FL_INFINITY)), worst);
+        poison = v_select(v_isnan(x), x, poison);
+    }
+    real lane[V_LANES], bad[V_LANES];
+    v_store(lane, worst);
+    v_store(bad, poison);
+    real best = -FL_INFINITY;
+    for (int j = 0; j < V_LANES; j++) {
+        if (bad[j] != bad[j]) return bad[j];
+        if (lane[j] > best) best = lane[j];
+    }
+    return best;
+}
+
+FL_INLINE void crammer_singer_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    const ptrdiff_t c = call->c;
+    const real margin = (real)call->param[0];
+    for (int j = 0; j < V_GROUP; j++) loss[j] = 0;
+    for (int j = 0; j < b->count; j++) {
+        const ptrdiff_t row = b->row + j, label = b->label[j];
+        real *grad = level >= VALUE_GRAD ? grad_row(call, row) : NULL;
+        if (level >= VALUE_GRAD_HESS) row_fill(hess_row(call, row), c, 0);
+        if (b->weight[j] == 0) {
+            if (grad) row_fill(grad, c, 0);
+            continue;
+        }
+        const real *z = pred_row(call, row);
+        const real worst = worst_wrong(z, c, label), t = (worst - z[label]) + margin;
+        loss[j] = t <= 0 ? 0 : t;
+        if (!grad) continue;
+        ptrdiff_t at = 0;
+        while (at < c && (at == label || z[at] != worst)) at++;
+        row_fill(grad, c, t != t ? t : 0);
+        if (t > 0 && at < c) {
+            grad[at] = b->factor[j];
+            grad[label] = -b->factor[j];
+        }
+    }
+}
+
+double FN(crammer_singer_hinge)(const fl_loss_call *call, fl_part part) {
+    return rows(crammer_singer_few, crammer_singer_many, call, part, 1, 1);
+}

@@ -1,0 +1,181 @@
+/* The loops of the losses over rows of classes: blocks of rows, labels, weights, sums, and the two ways to lay a row
+ * into vectors. A loss brings two formulas over these, one for few classes and one for many.
+ * SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Few classes (up to FL_FEW_CLASSES): a register holds the same class of V_LANES rows. The rows are transposed into a
+ * tile on the stack, [class][row], and every step works on V_LANES rows at once:
+ *
+ *     pred   row 0:  a0 b0 c0        tile  a0 a1 a2 a3 ...   class 0 of rows 0, 1, 2, 3 ...
+ *            row 1:  a1 b1 c1              b0 b1 b2 b3 ...
+ *            ...                           c0 c1 c2 c3 ...
+ *
+ * Many classes: a register holds V_LANES neighbouring classes of one row, and the row's sums are added across lanes at
+ * its end. Either way a block of V_GROUP rows leaves its losses side by side, to be weighted and added together. */
+#ifndef FL_ROWS_H
+#define FL_ROWS_H
+
+#include "elementwise.h"
+
+#define FL_FEW_CLASSES 32
+#define FL_TILE_ROWS ((FL_FEW_CLASSES + V_LANES - 1) / V_LANES * V_LANES)
+
+/* Up to V_GROUP rows: their labels (-1: none, or to be ignored), as numbers and as floats, their weights, and the
+ * factor of their gradient: weight * scale. Rows past `count` have weight 0. */
+typedef struct row_block {
+    ptrdiff_t row;
+    int count;
+    ptrdiff_t label[V_GROUP];
+    real label_real[V_GROUP], weight[V_GROUP], factor[V_GROUP];
+} row_block;
+
+/* What a loss does with a block: writes gradients, and the unweighted losses into `loss`. */
+typedef void (*row_formula)(const fl_loss_call *call, const row_block *block, real *loss, int level);
+
+FL_INLINE int64_t label_at(const fl_loss_call *call, ptrdiff_t row) {
+    const ptrdiff_t at = row * call->target_stride;
+    return call->label_bits == 32 ? ((const int32_t *)call->target)[at] : ((const int64_t *)call->target)[at];
+}
+FL_INLINE const real *pred_row(const fl_loss_call *call, ptrdiff_t row) {
+    return (const real *)call->pred + row * call->pred_stride;
+}
+FL_INLINE real *grad_row(const fl_loss_call *call, ptrdiff_t row) {
+    return (real *)call->grad + row * call->grad_stride;
+}
+FL_INLINE real *hess_row(const fl_loss_call *call, ptrdiff_t row) {
+    return (real *)call->hess + row * call->hess_stride;
+}
+
+/* class_weighted: the class weight multiplies the row's weight (else the formula uses it inside its sum). */
+FL_INLINE row_block row_block_at(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t row_end, int labels,
+                                 int class_weighted) {
+    row_block b;
+    b.row = row;
+    b.count = row_end - row < V_GROUP ? (int)(row_end - row) : V_GROUP;
+    for (int j = 0; j < V_GROUP; j++) {
+        b.label[j] = -1;
+        b.weight[j] = 0;
+        if (j >= b.count) continue;
+        b.weight[j] = call->weight ? ((const real *)call->weight)[(row + j) * call->weight_stride] : 1;
+        if (!labels || !call->target) continue;
+        const int64_t label = label_at(call, row + j);
+        if (call->has_ignore && label == call->ignore_label) {
+            b.weight[j] = 0;
+            continue;
+        }
+        b.label[j] = (ptrdiff_t)label;
+        if (class_weighted && call->per_column) b.weight[j] *= ((const real *)call->per_column)[label];
+    }
+    for (int j = 0; j < V_GROUP; j++) {
+        b.label_real[j] = (real)b.label[j];
+        b.factor[j] = (b.weight[j] * (real)call->scale[0]) * (real)call->scale[1];
+    }
+    return b;
+}
+
+FL_INLINE double rows_blocks(row_formula formula, const fl_loss_call *call, fl_part part, int labels,
+                             int class_weighted, int level) {
+    const vreal zero = v_set(0);
+    vacc sums[V_UNROLL];
+    FL_UNROLL
+    for (int u = 0; u < V_UNROLL; u++) sums[u] = v_acc_zero();
+    for (ptrdiff_t row = part.row; row < part.row_end; row += V_GROUP) {
+        const row_block block = row_block_at(call, row, part.row_end, labels, class_weighted);
+        real loss[V_GROUP] = {0};
+        formula(call, &block, loss, level);
+        FL_UNROLL
+        for (int u = 0; u < V_UNROLL; u++) {
+            const vreal w = v_load(block.weight + u * V_LANES);
+            const vreal weighted = v_select(v_eq(w, zero), zero, v_load(loss + u * V_LANES) * w);
+            sums[u] = v_acc_add(sums[u], weighted);
+            v_store(loss + u * V_LANES, weighted);
+        }
+        if (call->loss)
+            for (int j = 0; j < block.count; j++) ((real *)call->loss)[(row + j) * call->loss_stride] = loss[j];
+    }
+    return v_acc_total(sums);
+}
+
+/* One loop for each layout; what is wanted is asked inside, where the answer never changes. */
+FL_INLINE double rows(row_formula few, row_formula many, const fl_loss_call *call, fl_part part, int labels,
+                      int class_weighted) {
+    const int level = call->hess ? VALUE_GRAD_HESS : call->grad ? VALUE_GRAD : VALUE;
+    if (call->c <= FL_FEW_CLASSES) return rows_blocks(few, call, part, labels, class_weighted, level);
+    return rows_blocks(many, call, part, labels, class_weighted, level);
+}
+
+/* ---- few classes: tiles ---- */
+
+/* V_LANES rows of c entries, from p on, `stride` apart, become the tile; rows past `count` read as 0. */
+FL_INLINE void tile_load(real tile[][V_LANES], const real *p, ptrdiff_t stride, int count, ptrdiff_t c) {
+    for (ptrdiff_t k = 0; k < c; k += V_LANES) {
+        vreal square[V_LANES];
+        FL_UNROLL
+        for (int j = 0; j < V_LANES; j++)
+            square[j] = v_load_n(p + (j < count ? j * stride + k : 0), j < count ? c - k : 0);
+        v_transpose(square);
+        FL_UNROLL
+        for (int j = 0; j < V_LANES; j++) v_store(tile[k + j], square[j]);
+    }
+}
+FL_INLINE void tile_store(real tile[][V_LANES], real *p, ptrdiff_t stride, int count, ptrdiff_t c) {
+    for (ptrdiff_t k = 0; k < c; k += V_LANES) {
+        vreal square[V_LANES];
+        FL_UNROLL
+        for (int j = 0; j < V_LANES; j++) square[j] = v_load(tile[k + j]);
+        v_transpose(square);
+        FL_UNROLL
+        for (int j = 0; j < V_LANES; j++)
+            if (j < count) v_store_n(p + j * stride + k, square[j], c - k);
+    }
+}
+
+/* Lane by lane the entry of the row's own class; 0 where it has none. */
+FL_INLINE vreal own_score(const fl_loss_call *call, const row_block *b, int first) {
+    real score[V_LANES];
+    for (int j = 0; j < V_LANES; j++)
+        score[j] = b->label[first + j] >= 0 ? pred_row(call, b->row + first + j)[b->label[first + j]] : 0;
+    return v_load(score);
+}
+
+/* ---- many classes: walks along one row ---- */
+
+/* Adds V_GROUP lanes in one fixed order, in double. */
+FL_INLINE double group_total(const vreal *sum) {
+    vacc wide[V_UNROLL];
+    FL_UNROLL
+    for (int u = 0; u < V_UNROLL; u++) wide[u] = v_acc_add(v_acc_zero(), sum[u]);
+    return v_acc_total(wide);
+}
+
+/* The lanes of the V_LANES classes from k on that are class `label`. */
+FL_INLINE vmask is_class(ptrdiff_t k, ptrdiff_t label) {
+    const ptrdiff_t lane = label - k;
+    return v_eq(v_iota(), v_set(lane >= 0 && lane < V_LANES ? (real)lane : -1));
+}
+
+FL_INLINE void row_fill(real *p, ptrdiff_t c, real x) {
+    for (ptrdiff_t k = 0; k < c; k++) p[k] = x;
+}
+
+/* The largest entry. A NaN may be lost here: every user adds up functions of all entries afterwards, and keeps it. */
+FL_INLINE vreal row_max(const real *z, ptrdiff_t c) {
+    vreal top[4] = {v_set(-FL_INFINITY), v_set(-FL_INFINITY), v_set(-FL_INFINITY), v_set(-FL_INFINITY)};
+    ptrdiff_t k = 0;
+    for (; k + 4 * V_LANES <= c; k += 4 * V_LANES) {
+        FL_UNROLL
+        for (int u = 0; u < 4; u++) top[u] = v_max(v_load(z + k + u * V_LANES), top[u]);
+    }
+    for (; k < c; k += V_LANES) {
+        const ptrdiff_t count = c - k;
+        const vreal x = load_part(z + k, count);
+        top[0] = v_max(count < V_LANES ? v_select(v_first(count), x, v_set(-FL_INFINITY)) : x, top[0]);
+    }
+    const vreal all = v_max(v_max(top[0], top[1]), v_max(top[2], top[3]));
+    real lane[V_LANES], best;
+    v_store(lane, all);
+    best = lane[0];
+    for (int j = 1; j < V_LANES; j++) best = lane[j] > best ? lane[j] : best;
+    return v_set(best);
+}
+
+#endif

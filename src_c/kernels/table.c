@@ -1,0 +1,22 @@
+/* One target's kernels of one float type as a table. Compiled once per target and type, like the kernels.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#include "table.h"
+
+#include "vec.h"
+
+#define FL_LOSS(name, kind, cost) double FN(name)(const fl_loss_call *call, fl_part part);
+#include "fastloss_kernels.def"
+
+fl_status FN(scan_labels)(fl_loss_call *call);
+fl_status FN(scan_weights)(fl_loss_call *call);
+
+extern const fl_table FN(table);
+const fl_table FN(table) = {
+    .loss =
+        {
+#define FL_LOSS(name, kind, cost) [FL_LOSS_##name] = FN(name),
+#include "fastloss_kernels.def"
+        },
+    .scan_labels = FN(scan_labels),
+    .scan_weights = FN(scan_weights),
+};

@@ -1,0 +1,14 @@
+/* Running the parts of a call, on several threads where that pays.
+ * SPDX-License-Identifier: BSD-3-Clause */
+#ifndef FL_THREADS_H
+#define FL_THREADS_H
+
+#include <stddef.h>
+
+typedef double (*fl_task)(const void *context, ptrdiff_t item);
+
+/* The sum of task(context, 0 ... items - 1). Items are added in fixed groups, and the groups in order, so the result
+ * has the same bits for every number of threads. `work`: the whole in cheap entries; threads start above a threshold. */
+double fl_sum_items(fl_task task, const void *context, ptrdiff_t items, double work);
+
+#endif
