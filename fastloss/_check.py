@@ -170,7 +170,7 @@ def as_rows(array):
     if array.shape[-1] > 1 and array.strides[-1] != itemsize:
         return None
     stride, rows = None, 1  # of the leading axes taken together, from the innermost out
-    for size, step in zip(array.shape[-2::-1], array.strides[-2::-1]):
+    for size, step in zip(array.shape[-2::-1], array.strides[-2::-1], strict=True):
         if size == 1:
             continue
         if stride is not None and step != stride * rows:
@@ -206,7 +206,7 @@ def output(who, name, x, shape, dtype, inputs, in_place):
     if rows.shape[0] > 1 and abs(rows.strides[0]) < rows.shape[1] * rows.itemsize:
         raise ValueError(f"{who}: {name} has rows that overlap each other (strides {array.strides})")
     for other, given in inputs:
-        if given is None or given is in_place and same_place(given, array):
+        if given is None or (given is in_place and same_place(given, array)):
             continue
         if np.shares_memory(given, array):
             raise ValueError(f"{who}: {name} overlaps {other}, but may only lie exactly on pred, or apart")
@@ -230,8 +230,19 @@ class Prepared:
     """Checked arguments of one call, as arrays of rows; `results` is what the caller gets back."""
 
     __slots__ = (
-        "pred", "target", "weight", "per_column", "loss", "grad", "hess", "ignore", "dense", "results",
-        "given_target", "given_weight", "converted",
+        "converted",
+        "dense",
+        "given_target",
+        "given_weight",
+        "grad",
+        "hess",
+        "ignore",
+        "loss",
+        "per_column",
+        "pred",
+        "results",
+        "target",
+        "weight",
     )  # fmt: skip
 
 
@@ -247,9 +258,9 @@ def arguments(loss, pred, target, sample_weight, out, level):
     w, p.given_weight = weights(loss, sample_weight, z)
     p.per_column = columns_for(loss, z)
     p.converted = [
-        name
-        for name, x, used in (("pred", given, z), ("target", p.given_target, y), ("sample_weight", p.given_weight, w))
-        if used is not None and not np.may_share_memory(x, used) and used.size
+        (x, used)
+        for x, used in ((given, z), (p.given_target, y), (p.given_weight, w))
+        if used is not None and used.size and not np.may_share_memory(x, used)
     ]
 
     none = loss.reduction == "none"
@@ -319,10 +330,10 @@ def targets(loss, given, z):
         if labels.shape[0] != z.shape[0]:
             raise ValueError(f"{who}: target has {labels.shape[0]} entries, but pred has {z.shape[0]} rows")
         return labels, ignore, False
+    y = as_floats(who, "target", given, z.dtype)
     shape = z.shape[:1] if kind == "pairs" else z.shape
     if given.shape != shape:
         raise ValueError(f"{who}: target has shape {given.shape}, but must have shape {shape} as pred")
-    y = as_floats(who, "target", given, z.dtype)
     return (np.ascontiguousarray(y) if kind == "pairs" else readable_rows(y)), None, False
 
 
@@ -403,7 +414,8 @@ def layout(loss, p, z, y, w, value, grad, hess):
 
 def as_rows_of_one(value):
     """A vector of losses as a column, whatever its stride."""
-    return np.lib.stride_tricks.as_strided(value, (value.size, 1), (value.strides[0] if value.size else 0, value.itemsize))
+    stride = value.strides[0] if value.size else 0
+    return np.lib.stride_tricks.as_strided(value, (value.size, 1), (stride, value.itemsize))
 
 
 def rows_without_target(loss, pred):
@@ -419,13 +431,13 @@ def rows_without_target(loss, pred):
     return p
 
 
-def refuse_converted(loss, p):
-    """A bound call must see its arrays themselves."""
-    if p.converted:
-        raise ValueError(
-            f"{type(loss).__name__}: {p.converted[0]} would have to be converted (dtype or layout), but a bound call "
-            "needs the array itself"
-        )
+def refresh(loss, p):
+    """Convert again what a bound call had to convert: the originals may have changed."""
+    for given, used in p.converted:
+        if given.dtype == np.uint64 and used.dtype == np.int64:
+            given = as_labels(type(loss).__name__, "target", given, loss._config_ignore_index)[0]
+        with np.errstate(over="ignore"):
+            np.copyto(used, given, casting="unsafe")
 
 
 def failure(loss, status, bad, target, sample_weight, columns):

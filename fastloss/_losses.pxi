@@ -170,8 +170,8 @@ cdef class Loss:
         """Keep the arrays for a loop: the result, called without arguments, computes on what they hold then.
 
         It writes the gradient into ``out`` (allocated if None; attribute ``grad``) and returns the value. Shapes and
-        layouts are checked here, labels and weights at every call. Arrays that need converting are refused, because
-        a converted copy would not see later changes.
+        layouts are checked here, labels and weights at every call. An array that needs converting (dtype, layout) is
+        converted again at every call.
         """
         return BoundLoss(self, pred, target, sample_weight, out)
 
@@ -363,16 +363,17 @@ cdef class BoundLoss:
     cdef fl_loss_call _call
     cdef object _prepared
     cdef int _kernel, _type
+    cdef bint _converted
     cdef double _work
 
     def __init__(self, Loss loss not None, pred, target, weight, out):
         prepared = _check.arguments(loss, pred, target, weight, out, LEVEL_GRAD)
-        _check.refuse_converted(loss, prepared)
         self._loss = loss
         self._kernel = loss._prepare_call(prepared, &self._call)
         self._type = prepared.pred.dtype.itemsize == 8
         self._work = <double>self._call.n * self._call.c * fl_losses[self._kernel].cost
         self._prepared = prepared
+        self._converted = bool(prepared.converted)
 
     @property
     def grad(self):
@@ -382,6 +383,8 @@ cdef class BoundLoss:
     def __call__(self):
         """Compute; the value as in ``loss.value``. The gradient stands in ``grad`` afterwards."""
         cdef fl_loss_call call = self._call
+        if self._converted:
+            _check.refresh(self._loss, self._prepared)
         status = run(fl_losses[self._kernel].function[self._type], &call, self._work)
         if status != FL_OK:
             raise _check.failure(self._loss, status, call.bad, self._prepared.given_target,

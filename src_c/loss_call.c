@@ -103,6 +103,8 @@ static void run_root(const fl_loss_info *loss, int type, fl_loss_call *call) {
     call->grad = grad;
     call->param[0] = root == 0 ? 0 : ldexp(1, shift);
     call->param[1] = root == 0 ? 0 : 1 / root;
+    /* an infinite residual: r / (n rmse) tends to 1 / sqrt(n), with weights to no limit that the others leave alone */
+    call->param[2] = call->weight ? (double)NAN : sqrt(call->weight_total);
     run_all(loss, type, call);
 }
 

@@ -34,13 +34,19 @@ FL_INLINE vpoint binary_cross_entropy(vreal z, vreal y, const vparams *p) {
 #define binary_cross_entropy_params binary_params
 POINTWISE(binary_cross_entropy, binary_cross_entropy)
 
-/* -ones log f - zeros log(1-f), f the probability of 1; a term whose factor is 0 is 0. */
+/* -ones log f - zeros log(1-f), f the probability of 1; a term whose factor is 0 is 0. Gradient zeros/(1-f) - ones/f,
+ * over one denominator where both are there; its numerator is f - y where ones + zeros is 1, which loses nothing.
+ * Second derivative ones/f^2 + zeros/(1-f)^2. */
 FL_INLINE vpoint probability(vreal f, vreal y, const vparams *p) {
     const binary_weights w = binary_smooth(y, p);
     const vreal zero = v_set(0), rest = v_set(1) - f;
-    const vmask no_ones = v_and(v_eq(w.ones, zero), v_eq(f, f)), no_zeros = v_and(v_eq(w.zeros, zero), v_eq(f, f));
+    const vmask number = v_eq(f, f), no_ones = v_and(v_eq(w.ones, zero), number);
+    const vmask no_zeros = v_and(v_eq(w.zeros, zero), number);
     const vreal one_slope = v_select(no_ones, zero, w.ones / f), zero_slope = v_select(no_zeros, zero, w.zeros / rest);
-    return (vpoint){(zero - v_times(w.ones, v_log(f))) - v_times(w.zeros, v_log1p(-f)), zero_slope - one_slope,
+    const vmask whole = v_eq(w.ones + w.zeros, v_set(1));
+    const vreal both = (v_select(whole, f - w.ones, w.zeros * f - w.ones * rest) / f) / rest;
+    return (vpoint){(zero - v_times(w.ones, v_log(f))) - v_times(w.zeros, v_log1p(-f)),
+                    v_select(v_or(no_ones, no_zeros), zero_slope - one_slope, both),
                     v_select(no_ones, zero, one_slope / f) + v_select(no_zeros, zero, zero_slope / rest)};
 }
 #define probability_params binary_params
@@ -286,12 +292,14 @@ FL_INLINE void softmax_target_few(const fl_loss_call *call, const row_block *b, 
         tile_load(tile, pred_row(call, b->row + first), call->pred_stride, count, c);
         target_few(target, &rule, call, b, first);
         vreal top = v_set(-FL_INFINITY), s = zero, ties = zero, total = zero, others = zero, cross = zero;
+        vreal top_at = v_set(-1);
         for (ptrdiff_t k = 0; k < c; k++) top = v_max(v_load(tile[k]), top);
         for (ptrdiff_t k = 0; k < c; k++) {
             const vreal d = v_load(tile[k]) - top, e = v_exp_neg(d), t = v_load(target[k]);
             const vmask tie = v_eq(d, zero);
             s = s + v_select(tie, zero, e);
             ties = ties + v_select(tie, one, zero);
+            top_at = v_select(tie, v_set((real)k), top_at); /* by its place: e may round to 1 just below the top */
             total = total + t;
             others = others + v_select(tie, zero, t);
             cross = cross - v_times(t, d);
@@ -306,7 +314,7 @@ FL_INLINE void softmax_target_few(const fl_loss_call *call, const row_block *b, 
         const vreal top_grad = others - share * s, top_hess = (share * (s * inverse)) * factor;
         for (ptrdiff_t k = 0; k < c; k++) { /* the gradient over e, the second derivative over the target */
             const vreal e = v_load(tile[k]), t = v_load(target[k]);
-            const vmask at_top = v_and(single, v_eq(e, one));
+            const vmask at_top = v_and(single, v_eq(top_at, v_set((real)k)));
             const vreal g = v_select(at_top, top_grad, e * share - t) * factor;
             const vreal h = v_select(at_top, top_hess, ((e * share) * (one - e * inverse)) * factor);
             v_store(tile[k], v_select(dropped, zero, g));
@@ -351,6 +359,16 @@ FL_INLINE target_sums softmax_targets(const real *z, vreal top, ptrdiff_t c, con
     return all;
 }
 
+/* The first entry equal to the maximum. Its value will not do to find it later: exp rounds to 1 just below, too. */
+FL_INLINE ptrdiff_t place_of(const real *z, vreal top, ptrdiff_t c) {
+    ptrdiff_t k = 0;
+    while (k + V_LANES <= c && !v_any(v_eq(v_load(z + k), top))) k += V_LANES;
+    real lane[V_LANES];
+    v_store(lane, top);
+    while (k < c && z[k] != lane[0]) k++;
+    return k;
+}
+
 FL_INLINE void softmax_target_many(const fl_loss_call *call, const row_block *b, real *loss, int level, int labels) {
     const vreal one = v_set(1);
     const ptrdiff_t c = call->c;
@@ -369,6 +387,7 @@ FL_INLINE void softmax_target_many(const fl_loss_call *call, const row_block *b,
         const real *q = labels ? NULL : (const real *)call->target + row * call->target_stride;
         const vreal top = row_max(z, c);
         const target_sums t = softmax_targets(z, top, c, &rule, q, label);
+        const ptrdiff_t top_at = grad ? place_of(z, top, c) : 0;
         const softmax_sums sums = softmax_exp(z, top, c, grad);
         const double r = sums.s + (double)(sums.ties - 1), inverse = 1 / (1 + r), share = t.total * inverse;
         real rest[V_LANES];
@@ -383,7 +402,7 @@ FL_INLINE void softmax_target_many(const fl_loss_call *call, const row_block *b,
         for (ptrdiff_t k = 0; k < c; k += V_LANES) {
             const ptrdiff_t count = c - k;
             const vreal e = load_part(grad + k, count), target = target_many(&rule, q, label, k, count);
-            const vmask at_top = v_and(v_eq(e, one), v_eq(v_set((real)sums.ties), one));
+            const vmask at_top = is_class(k, sums.ties == 1 ? top_at : -1);
             store_part(grad + k, v_select(at_top, top_grad, (e * vshare - target) * factor), count);
             if (hess)
                 store_part(hess + k, v_select(at_top, top_hess, ((e * vshare) * (one - e * vinverse)) * factor), count);

@@ -14,10 +14,11 @@ FL_INLINE vpoint squared_error(vreal z, vreal y, const vparams *p) {
 POINTWISE(squared_error, squared_error)
 
 /* The pieces of sqrt(mean r^2): with s = a b both (s r)^2 and s r. First pass: s keeps the squares in range; second
- * pass: s r = r / rmse. s comes as two factors because 1 / rmse may overflow. */
+ * pass: s r = r / rmse. s comes as two factors because 1 / rmse may overflow; an infinite r stands for c or -c. */
 FL_INLINE vpoint scaled_residual(vreal z, vreal y, const vparams *p) {
-    const vreal r = ((z - y) * p->a) * p->b;
-    return (vpoint){r * r, r, v_set(0)};
+    const vreal r = z - y, scaled = (r * p->a) * p->b;
+    const vmask infinite = v_eq(v_abs(r), v_set(FL_INFINITY));
+    return (vpoint){scaled * scaled, v_select(infinite, v_copysign(p->c, r), scaled), v_set(0)};
 }
 #define scaled_residual_params as_given
 POINTWISE(root_mean_squared_error, scaled_residual)
@@ -149,7 +150,7 @@ FL_INLINE vpoint poisson_nll_rate(vreal mu, vreal y, const vparams *p) {
     const vreal grad = v_select(v_or(infinite, none), v_select(v_isnan(mu), mu, one), (mu - y) / mu);
     vreal loss = mu - v_times(y, v_log(mu));
     if (p->full) loss = loss + v_log_gamma(y, 1);
-    return (vpoint){v_select(infinite, mu, loss), grad, v_times(y, (one / mu) / mu)};
+    return (vpoint){v_select(infinite, mu, loss), grad, v_select(none, v_select(v_isnan(mu), mu, v_set(0)), (y / mu) / mu)};
 }
 POINTWISE(poisson_nll_rate, poisson_nll_rate)
 
