@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The house rules that a reader relies on: which way dependencies run, and what every kernel must come with.
+
+Reads the source files; nothing is computed here.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import fastloss
+from fastloss import _core
+
+ROOT = Path(__file__).resolve().parents[1]
+FLOORS = {  # what the files of a folder may include
+    "src_c/simd": {"simd"},
+    "src_c/kernels": {"simd", "kernels", "include"},
+    "src_c": {"kernels", "include", "core"},
+}
+
+
+def floor_of(header):
+    for floor, folder in [
+        ("simd", "src_c/simd"),
+        ("kernels", "src_c/kernels"),
+        ("include", "fastloss/include"),
+        ("core", "src_c"),
+    ]:
+        if (ROOT / folder / header).exists():
+            return floor
+    raise AssertionError(f"{header} is included but lies in no known folder")
+
+
+@pytest.mark.parametrize("folder", FLOORS)
+def test_includes_run_one_way(folder):
+    files = sorted([*(ROOT / folder).glob("*.c"), *(ROOT / folder).glob("*.h")])
+    assert files
+    for path in files:
+        for header in re.findall(r'^#include "([^"]+)"', path.read_text(), re.M):
+            assert floor_of(header) in FLOORS[folder], f"{path.name} includes {header}"
+
+
+def test_the_public_header_includes_only_the_kernel_list():
+    text = (ROOT / "fastloss/include/fastloss.h").read_text()
+    assert set(re.findall(r'^#include "([^"]+)"', text, re.M)) == {"fastloss_kernels.def"}
+
+
+def test_losses_import_nothing_above_them():
+    allowed = {"numpy", "math", "__future__", "..", ".._core", ".", ".classification", ".regression"}
+    for path in (ROOT / "fastloss/losses").glob("*.py"):
+        for line in re.findall(r"^(?:from (\S+) import|import (\S+))", path.read_text(), re.M):
+            assert (line[0] or line[1]) in allowed, f"{path.name} imports {line}"
+
+
+def test_c_code_neither_allocates_nor_prints():
+    for path in (ROOT / "src_c").rglob("*.[ch]"):
+        found = re.search(r"\b(malloc|calloc|realloc|alloca|printf|fprintf|puts)\s*\(", path.read_text())
+        assert not found, f"{path.name} calls {found.group(1)}"
+
+
+def test_every_kernel_is_listed_in_the_public_header():
+    text = (ROOT / "fastloss/include/fastloss.h").read_text()
+    comment = text[text.index("/* The losses, each as") : text.index("#define FL_LOSS(")]
+    for name in _core.loss_kernels():
+        assert re.search(rf"\b{name}\b", comment), f"{name} is missing in the list of fastloss.h"
+
+
+def test_every_loss_class_is_exported_and_documented():
+    for name in fastloss.losses.__all__:
+        cls = getattr(fastloss.losses, name)
+        assert name == "Loss" or getattr(fastloss, name) is cls
+        for part in ("Parameters", "Notes", "Examples") if name != "Loss" else ():
+            assert part in cls.__doc__, f"{name} has no section {part}"
+
+
+def test_every_source_file_says_its_licence():
+    for pattern in ("fastloss/**/*.py", "fastloss/**/*.p*x*", "src_c/**/*.[ch]", "tests/*.py", "benchmarks/*.py"):
+        for path in ROOT.glob(pattern):
+            assert "SPDX-License-Identifier: BSD-3-Clause" in path.read_text()[:2500], path
