@@ -27,7 +27,7 @@ FL_INLINE vpoint binary_cross_entropy(vreal z, vreal y, const vparams *p) {
     const vreal size = v_abs(z), e = v_exp_neg(-size), one = v_set(1);
     const vreal q = one / (one + e), r = e * q;
     const vmask positive = v_gt(z, v_set(0));
-    return (vpoint){v_times(v_select(positive, w.zeros, w.ones), size) + (w.ones + w.zeros) * v_log1p(e),
+    return (vpoint){v_times(v_select(positive, w.zeros, w.ones), size) + (w.ones + w.zeros) * v_log1p_unit(e),
                     w.zeros * v_select(positive, q, r) - w.ones * v_select(positive, r, q),
                     (w.ones + w.zeros) * (q * r)};
 }
@@ -87,7 +87,7 @@ FL_INLINE vpoint focal(vreal z, vreal y, const vparams *p) {
     const vreal zero = v_set(0), one = v_set(1), gamma = p->a;
     const vmask class_one = v_gt(y, v_set(R(0.5)));
     const vreal x = v_select(class_one, z, -z), weight = v_select(class_one, p->b, p->c);
-    const vreal e = v_exp_neg(-v_abs(x)), q = one / (one + e), r = e * q, tail = v_log1p(e);
+    const vreal e = v_exp_neg(-v_abs(x)), q = one / (one + e), r = e * q, tail = v_log1p_unit(e);
     const vmask sure = v_gt(x, zero);
     const vreal prob = v_select(sure, q, r), u = v_select(sure, r, q);
     const vreal L = v_max(zero, -x) + tail;
@@ -116,8 +116,9 @@ FL_INLINE void softmax_few(const fl_loss_call *call, const row_block *b, real *l
     for (int first = 0; first < b->count; first += V_LANES) {
         _Alignas(64) real tile[FL_TILE_ROWS][V_LANES];
         const int count = b->count - first;
-        const vreal own_z = own_score(call, b, first), label = v_load(b->label_real + first);
+        const vreal label = v_load(b->label_real + first);
         tile_load(tile, pred_row(call, b->row + first), call->pred_stride, count, c);
+        const vreal own_z = tile_own(tile, c, label);
         vreal top = v_set(-FL_INFINITY), s = zero, ties = zero, own = zero;
         for (ptrdiff_t k = 0; k < c; k++) top = v_max(v_load(tile[k]), top);
         for (ptrdiff_t k = 0; k < c; k++) {
@@ -126,11 +127,11 @@ FL_INLINE void softmax_few(const fl_loss_call *call, const row_block *b, real *l
             s = s + v_select(tie, zero, e);
             ties = ties + v_select(tie, one, zero);
             if (level == VALUE) continue;
-            own = v_select(v_eq(label, v_set((real)k)), e, own);
+            own = v_select(v_eq(label, class_number(k)), e, own);
             v_store(tile[k], e);
         }
         const vreal r = s + (ties - one);
-        v_store(loss + first, (top - own_z) + v_log1p(r));
+        v_store(loss + first, (top - own_z) + v_log1p_pos(r));
         if (level == VALUE) continue;
 
         const vreal inverse = one / (one + r), factor = v_load(b->factor + first);
@@ -138,7 +139,7 @@ FL_INLINE void softmax_few(const fl_loss_call *call, const row_block *b, real *l
         if (level == VALUE_GRAD_HESS) {
             _Alignas(64) real hess[FL_TILE_ROWS][V_LANES];
             const vreal top_hess = (inverse * (s * inverse)) * factor;
-            for (ptrdiff_t k = 0; k < c; k++) {
+        for (ptrdiff_t k = 0; k < c; k++) {
                 const vreal e = v_load(tile[k]), p = e * inverse;
                 const vreal h = v_select(v_and(single, v_eq(e, one)), top_hess, (p * (one - p)) * factor);
                 v_store(hess[k], v_select(dropped, zero, h));
@@ -148,7 +149,7 @@ FL_INLINE void softmax_few(const fl_loss_call *call, const row_block *b, real *l
         const vreal own_grad = v_select(v_and(single, v_eq(own, one)), -(s * inverse), own * inverse - one) * factor;
         const vreal scale = inverse * factor;
         for (ptrdiff_t k = 0; k < c; k++) {
-            const vreal g = v_select(v_eq(label, v_set((real)k)), own_grad, v_load(tile[k]) * scale);
+            const vreal g = v_select(v_eq(label, class_number(k)), own_grad, v_load(tile[k]) * scale);
             v_store(tile[k], v_select(dropped, zero, g));
         }
         tile_store(tile, grad_row(call, b->row + first), call->grad_stride, count, c);
@@ -201,7 +202,7 @@ FL_INLINE void softmax_hess(const real *e, ptrdiff_t c, vreal inverse, int singl
 
 /* The losses of a block from its rows' gaps (top - own score) and r, V_LANES logarithms at a time. */
 FL_INLINE void softmax_losses(const real *gap, const real *r, real *loss) {
-    for (int j = 0; j < V_GROUP; j += V_LANES) v_store(loss + j, v_load(gap + j) + v_log1p(v_load(r + j)));
+    for (int j = 0; j < V_GROUP; j += V_LANES) v_store(loss + j, v_load(gap + j) + v_log1p_pos(v_load(r + j)));
 }
 
 FL_INLINE void softmax_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
@@ -277,7 +278,7 @@ FL_INLINE void target_few(real t[][V_LANES], const target_rule *rule, const fl_l
                   b->count - first, call->c);
     for (ptrdiff_t k = 0; k < call->c; k++) {
         const vreal hit =
-            rule->labels ? v_select(v_eq(label, v_set((real)k)), v_set(1), v_set(0)) : v_load(t[k]);
+            rule->labels ? v_select(v_eq(label, class_number(k)), v_set(1), v_set(0)) : v_load(t[k]);
         v_store(t[k], (hit * keep + spread) * v_set(rule->class_weight ? rule->class_weight[k] : 1));
     }
 }
@@ -299,14 +300,14 @@ FL_INLINE void softmax_target_few(const fl_loss_call *call, const row_block *b, 
             const vmask tie = v_eq(d, zero);
             s = s + v_select(tie, zero, e);
             ties = ties + v_select(tie, one, zero);
-            top_at = v_select(tie, v_set((real)k), top_at); /* by its place: e may round to 1 just below the top */
+            top_at = v_select(tie, class_number(k), top_at); /* by its place: e may round to 1 just below the top */
             total = total + t;
             others = others + v_select(tie, zero, t);
             cross = cross - v_times(t, d);
             v_store(tile[k], e);
         }
         const vreal r = s + (ties - one);
-        v_store(loss + first, cross + total * v_log1p(r));
+        v_store(loss + first, cross + total * v_log1p_pos(r));
         if (level == VALUE) continue;
 
         const vreal inverse = one / (one + r), factor = v_load(b->factor + first), share = total * inverse;
@@ -314,7 +315,7 @@ FL_INLINE void softmax_target_few(const fl_loss_call *call, const row_block *b, 
         const vreal top_grad = others - share * s, top_hess = (share * (s * inverse)) * factor;
         for (ptrdiff_t k = 0; k < c; k++) { /* the gradient over e, the second derivative over the target */
             const vreal e = v_load(tile[k]), t = v_load(target[k]);
-            const vmask at_top = v_and(single, v_eq(top_at, v_set((real)k)));
+            const vmask at_top = v_and(single, v_eq(top_at, class_number(k)));
             const vreal g = v_select(at_top, top_grad, e * share - t) * factor;
             const vreal h = v_select(at_top, top_hess, ((e * share) * (one - e * inverse)) * factor);
             v_store(tile[k], v_select(dropped, zero, g));
@@ -391,7 +392,7 @@ FL_INLINE void softmax_target_many(const fl_loss_call *call, const row_block *b,
         const softmax_sums sums = softmax_exp(z, top, c, grad);
         const double r = sums.s + (double)(sums.ties - 1), inverse = 1 / (1 + r), share = t.total * inverse;
         real rest[V_LANES];
-        v_store(rest, v_log1p(v_set((real)r)));
+        v_store(rest, v_log1p_pos(v_set((real)r)));
         loss[j] = (real)(t.cross + t.total * (double)rest[0]);
         if (!grad) continue;
 
@@ -440,14 +441,14 @@ FL_INLINE void hinge_few(const fl_loss_call *call, const row_block *b, real *los
     for (int first = 0; first < b->count; first += V_LANES) {
         _Alignas(64) real tile[FL_TILE_ROWS][V_LANES], hess[FL_TILE_ROWS][V_LANES];
         const int count = b->count - first;
-        const vreal own = own_score(call, b, first), label = v_load(b->label_real + first);
-        const vreal factor = v_load(b->factor + first), own_nan = v_select(v_isnan(own), own, zero);
+        const vreal label = v_load(b->label_real + first), factor = v_load(b->factor + first);
         const vmask dropped = v_eq(v_load(b->weight + first), zero);
         tile_load(tile, pred_row(call, b->row + first), call->pred_stride, count, c);
+        const vreal own = tile_own(tile, c, label), own_nan = v_select(v_isnan(own), own, zero);
         vreal sum = zero, slopes = zero, active = zero;
         for (ptrdiff_t k = 0; k < c; k++) {
             const vreal t = (v_load(tile[k]) - own) + margin;
-            const vreal excess = v_select(v_eq(label, v_set((real)k)), own_nan, v_max(zero, t));
+            const vreal excess = v_select(v_eq(label, class_number(k)), own_nan, v_max(zero, t));
             const vreal on = v_select(v_gt(excess, zero), one, zero), twice = excess + excess;
             const vreal slope = squared ? twice : on;
             sum = sum + excess * (squared ? excess : one);
@@ -459,7 +460,7 @@ FL_INLINE void hinge_few(const fl_loss_call *call, const row_block *b, real *los
         v_store(loss + first, sum);
         if (level == VALUE) continue;
         for (ptrdiff_t k = 0; k < c; k++) {
-            const vmask own_class = v_eq(label, v_set((real)k));
+            const vmask own_class = v_eq(label, class_number(k));
             const vreal g = v_select(own_class, -slopes, v_load(tile[k])) * factor;
             v_store(tile[k], v_select(dropped, zero, v_select(v_isnan(sum), sum, g)));
             if (level < VALUE_GRAD_HESS) continue;
@@ -559,14 +560,15 @@ FL_INLINE void crammer_singer_few(const fl_loss_call *call, const row_block *b, 
     for (int first = 0; first < b->count; first += V_LANES) {
         _Alignas(64) real tile[FL_TILE_ROWS][V_LANES];
         const int count = b->count - first;
-        const vreal own = own_score(call, b, first), label = v_load(b->label_real + first);
+        const vreal label = v_load(b->label_real + first);
         tile_load(tile, pred_row(call, b->row + first), call->pred_stride, count, c);
+        const vreal own = tile_own(tile, c, label);
         vreal worst = v_set(-FL_INFINITY), at = v_set(-2), poison = zero;
         for (ptrdiff_t k = 0; k < c; k++) {
             const vreal z = v_load(tile[k]);
-            const vmask own_class = v_eq(label, v_set((real)k)), better = v_and(v_gt(z, worst), v_not(own_class));
+            const vmask own_class = v_eq(label, class_number(k)), better = v_and(v_gt(z, worst), v_not(own_class));
             worst = v_select(better, z, worst);
-            at = v_select(better, v_set((real)k), at);
+            at = v_select(better, class_number(k), at);
             poison = v_select(v_isnan(z), z, poison);
         }
         const vreal t = (worst - own) + margin;
@@ -576,7 +578,7 @@ FL_INLINE void crammer_singer_few(const fl_loss_call *call, const row_block *b, 
         const vreal factor = v_load(b->factor + first), on = v_select(v_gt(t, zero), factor, zero);
         const vmask dropped = v_eq(v_load(b->weight + first), zero);
         for (ptrdiff_t k = 0; k < c; k++) {
-            const vreal vk = v_set((real)k);
+            const vreal vk = class_number(k);
             const vreal g = v_select(v_eq(at, vk), on, v_select(v_eq(label, vk), -on, zero));
             v_store(tile[k], v_select(dropped, zero, v_select(v_isnan(value), value, g)));
         }

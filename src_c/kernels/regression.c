@@ -77,7 +77,7 @@ FL_INLINE vpoint log_cosh(vreal z, vreal y, const vparams *p) {
 #else
     const real log2_high = 0.693147180369123816490, log2_low = 1.90821492927058770002e-10; /* log 2, 33 bits first */
 #endif
-    const vreal large = (size - v_set(log2_high)) + (v_log1p(e) - v_set(log2_low));
+    const vreal large = (size - v_set(log2_high)) + (v_log1p_unit(e) - v_set(log2_low));
     const vreal q = one / (one + e);
     return (vpoint){v_select(v_le(size, one), log_cosh_small(r), large), v_tanh(r), (v_set(4) * e * q) * q};
 }

@@ -45,9 +45,25 @@ FL_INLINE real *hess_row(const fl_loss_call *call, ptrdiff_t row) {
     return (real *)call->hess + row * call->hess_stride;
 }
 
+/* A whole block of plain rows: no weights, nothing to ignore. */
+FL_INLINE row_block plain_block(const fl_loss_call *call, ptrdiff_t row) {
+    row_block b;
+    b.row = row;
+    b.count = V_GROUP;
+    const real factor = (real)call->scale[0] * (real)call->scale[1];
+    for (int j = 0; j < V_GROUP; j++) {
+        b.label[j] = call->label_bits == 32 ? ((const int32_t *)call->target)[row + j]
+                                            : (ptrdiff_t)((const int64_t *)call->target)[row + j];
+        b.label_real[j] = (real)b.label[j];
+        b.weight[j] = 1;
+        b.factor[j] = factor;
+    }
+    return b;
+}
+
 /* class_weighted: the class weight multiplies the row's weight (else the formula uses it inside its sum). */
-FL_INLINE row_block row_block_at(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t row_end, int labels,
-                                 int class_weighted) {
+FL_INLINE row_block any_block(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t row_end, int labels,
+                              int class_weighted) {
     row_block b;
     b.row = row;
     b.count = row_end - row < V_GROUP ? (int)(row_end - row) : V_GROUP;
@@ -78,8 +94,12 @@ FL_INLINE double rows_blocks(row_formula formula, const fl_loss_call *call, fl_p
     vacc sums[V_UNROLL];
     FL_UNROLL
     for (int u = 0; u < V_UNROLL; u++) sums[u] = v_acc_zero();
+    const int plain = labels && call->target && call->target_stride == 1 && !call->weight && !call->per_column &&
+                      !call->has_ignore;
     for (ptrdiff_t row = part.row; row < part.row_end; row += V_GROUP) {
-        const row_block block = row_block_at(call, row, part.row_end, labels, class_weighted);
+        const row_block block = plain && row + V_GROUP <= part.row_end
+                                    ? plain_block(call, row)
+                                    : any_block(call, row, part.row_end, labels, class_weighted);
         real loss[V_GROUP] = {0};
         formula(call, &block, loss, level);
         FL_UNROLL
@@ -109,9 +129,14 @@ FL_INLINE double rows(row_formula few, row_formula many, const fl_loss_call *cal
 FL_INLINE void tile_load(real tile[][V_LANES], const real *p, ptrdiff_t stride, int count, ptrdiff_t c) {
     for (ptrdiff_t k = 0; k < c; k += V_LANES) {
         vreal square[V_LANES];
-        FL_UNROLL
-        for (int j = 0; j < V_LANES; j++)
-            square[j] = v_load_n(p + (j < count ? j * stride + k : 0), j < count ? c - k : 0);
+        if (count >= V_LANES) {
+            FL_UNROLL
+            for (int j = 0; j < V_LANES; j++) square[j] = v_load_n(p + j * stride + k, c - k);
+        } else {
+            FL_UNROLL
+            for (int j = 0; j < V_LANES; j++)
+                square[j] = v_load_n(p + (j < count ? j * stride + k : 0), j < count ? c - k : 0);
+        }
         v_transpose(square);
         FL_UNROLL
         for (int j = 0; j < V_LANES; j++) v_store(tile[k + j], square[j]);
@@ -123,18 +148,27 @@ FL_INLINE void tile_store(real tile[][V_LANES], real *p, ptrdiff_t stride, int c
         FL_UNROLL
         for (int j = 0; j < V_LANES; j++) square[j] = v_load(tile[k + j]);
         v_transpose(square);
-        FL_UNROLL
-        for (int j = 0; j < V_LANES; j++)
-            if (j < count) v_store_n(p + j * stride + k, square[j], c - k);
+        if (count >= V_LANES) {
+            FL_UNROLL
+            for (int j = 0; j < V_LANES; j++) v_store_n(p + j * stride + k, square[j], c - k);
+        } else {
+            FL_UNROLL
+            for (int j = 0; j < V_LANES; j++)
+                if (j < count) v_store_n(p + j * stride + k, square[j], c - k);
+        }
     }
 }
 
+/* The class k < FL_FEW_CLASSES in all lanes, to compare labels with: from memory, cheaper than converting k. */
+static const real class_numbers[FL_FEW_CLASSES] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                                   16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+FL_INLINE vreal class_number(ptrdiff_t k) { return v_set(class_numbers[k]); }
+
 /* Lane by lane the entry of the row's own class; 0 where it has none. */
-FL_INLINE vreal own_score(const fl_loss_call *call, const row_block *b, int first) {
-    real score[V_LANES];
-    for (int j = 0; j < V_LANES; j++)
-        score[j] = b->label[first + j] >= 0 ? pred_row(call, b->row + first + j)[b->label[first + j]] : 0;
-    return v_load(score);
+FL_INLINE vreal tile_own(real tile[][V_LANES], ptrdiff_t c, vreal label) {
+    vreal own = v_set(0);
+    for (ptrdiff_t k = 0; k < c; k++) own = v_select(v_eq(label, class_number(k)), v_load(tile[k]), own);
+    return own;
 }
 
 /* ---- many classes: walks along one row ---- */

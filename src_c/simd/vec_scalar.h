@@ -36,7 +36,13 @@ FL_INLINE vreal v_from_bits(vint i) {
 FL_INLINE vint v_shift_left(vint a, int n) { return (vint)((lane_uint)a << n); }
 FL_INLINE vint v_shift_right(vint a, int n) { return (vint)((lane_uint)a >> n); }
 FL_INLINE vint v_to_int(vreal a) { return (vint)a; }
+#if FL_REAL == 32
 FL_INLINE vreal v_from_int(vint a) { return (vreal)a; }
+#else
+/* Without the conversion of 64-bit integers, which most machines lack in vectors and compilers therefore leave in a
+ * loop: for |a| < 2^51 the sum a + 1.5 * 2^52 is the same in integers and in doubles. */
+FL_INLINE vreal v_from_int(vint a) { return v_from_bits(a + v_bits(0x1.8p52)) - 0x1.8p52; }
+#endif
 
 #if FL_REAL == 32
 FL_INLINE vreal v_sqrt(vreal a) { return sqrtf(a); }
