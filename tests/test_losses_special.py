@@ -415,3 +415,25 @@ def test_calls_leave_the_floating_point_mode_and_warnings_alone(case, rng, kerne
             if case.has_hess:
                 loss.value_grad_hess(pred, target)
     assert floating_point_mode() == before
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_parameter_of_zero_wins_over_an_infinite_prediction(kernel_target, dtype):
+    """What is multiplied by 0 is 0, whatever it is multiplied with."""
+    inf = dtype(np.inf)
+    for loss, pred, target in [
+        (fl.Pinball(quantile=1.0), inf, 0),
+        (fl.Pinball(quantile=0.0), -inf, 0),
+        (fl.Focal(alpha=0.0), -inf, 1),
+        (fl.Focal(alpha=1.0), inf, 0),
+        (fl.BinaryCrossEntropy(pos_weight=0.0), -inf, 1),
+    ]:
+        value, grad = loss.value_and_grad(np.full(3, pred, dtype), np.full(3, target, dtype))
+        assert value == 0 and not grad.any(), loss
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_exponential_mean_of_zero_with_no_waiting_time_tends_to_minus_infinity(kernel_target, dtype):
+    loss = fl.ExponentialNLL(log_input=False)
+    value, grad, hess = loss.value_grad_hess(np.zeros(1, dtype), np.zeros(1, dtype))
+    assert value == -np.inf and grad[0] == np.inf and hess[0] == -np.inf

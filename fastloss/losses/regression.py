@@ -57,7 +57,9 @@ class RootMeanSquaredError(Loss):
 
     Notes
     -----
-    ``pred`` and ``target`` have one shape, any. The squares are scaled where they would overflow or underflow.
+    ``pred`` and ``target`` have one shape, any. The squares are scaled where they would overflow or underflow. Relative
+    error of the value and of every gradient entry at most 8 ULP: a square and its residual are rounded, sums and root
+    are taken in double. An infinite residual has gradient ``sign(r) / sqrt(n)``, the limit; with weights NaN.
 
     Examples
     --------

@@ -97,7 +97,7 @@ FL_INLINE vpoint focal(vreal z, vreal y, const vparams *p) {
     if (p->root == 2) F = F * v_exp_neg(-p->d * (v_max(zero, x) + tail));
     const vreal B = gamma * v_times(prob, L) + u;
     const vreal slope = -weight * F * B;
-    return (vpoint){weight * v_times(F, L), v_select(class_one, slope, -slope),
+    return (vpoint){v_times(weight, v_times(F, L)), v_select(class_one, slope, -slope),
                     weight * F * v_times(prob, gamma * B - u * (gamma * L - gamma - one))};
 }
 POINTWISE(focal, focal)

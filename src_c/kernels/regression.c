@@ -91,7 +91,7 @@ FL_INLINE vparams pinball_params(const double *param) {
 FL_INLINE vpoint pinball(vreal z, vreal y, const vparams *p) {
     const vreal r = z - y;
     const vmask above = v_gt(r, v_set(0)), below = v_lt(r, v_set(0));
-    return (vpoint){v_abs(r) * v_select(above, p->b, p->a), v_select(above, p->b, v_select(below, -p->a, r)), v_set(0)};
+    return (vpoint){v_times(v_select(above, p->b, p->a), v_abs(r)), v_select(above, p->b, v_select(below, -p->a, r)), v_set(0)};
 }
 POINTWISE(pinball, pinball)
 
@@ -178,8 +178,9 @@ POINTWISE(gamma_nll, gamma_nll)
 FL_INLINE vpoint gamma_nll_mean(vreal mu, vreal y, const vparams *p) {
     const vreal k = p->a, zero = v_set(0), infinity = v_set(FL_INFINITY);
     const vreal ratio = v_select(v_eq(y, zero), zero, y / mu);
-    const vmask infinite = v_eq(mu, infinity);
-    const vreal grad = ((mu - y) / mu) / mu, hess = (((y - mu) + y) / mu) / mu / mu;
+    const vmask infinite = v_eq(mu, infinity), none = v_eq(y, zero); /* y = 0: k log mu alone, also at mu = 0 */
+    const vreal one = v_set(1), share = v_select(none, one, (mu - y) / mu);
+    const vreal grad = share / mu, hess = v_select(none, -one, ((y - mu) + y) / mu) / mu / mu;
     const vreal loss = k * v_select(v_eq(ratio, infinity), ratio, v_log(mu) + ratio);
     return (vpoint){gamma_full(loss, y, p), v_select(infinite, zero, k * grad), v_select(infinite, zero, k * hess)};
 }

@@ -23,11 +23,11 @@
 #include "vec.h"
 
 /* log(2) in two parts. The high part ends in enough zero bits that n * ln2_high is exact for every exponent n, and the
- * sum is within 2^-44 (float) or 2^-87 (double) of log(2). Adding shifter to |a| < 2^(mantissa bits - 1) rounds a to
+ * sum is within 2^-44 (float) or 2^-86 (double) of log(2). Adding shifter to |a| < 2^(mantissa bits - 1) rounds a to
  * an integer, which then stands in the low bits of the sum. */
 #if FL_REAL == 32
 static const real ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;
-static const real log2_e = 0x1.715476p+0f; /* 1 / log(2) within 2^-26 */
+static const real log2_e = 0x1.715476p+0f; /* 1 / log(2) within 2^-25 */
 static const real shifter = 0x1.8p23f;
 static const real exp_zero = -104;    /* exp of this and anything less rounds to 0 */
 static const real exp_infinite = 89;  /* exp of this and anything more rounds to infinity */
@@ -90,25 +90,25 @@ FL_INLINE vreal v_exp(vreal x) {
 }
 
 /* (log(1 + f) - f) / f^2 for -1/4 <= f <= 1/2. What it adds to the error of log, relative to log(1 + f):
- * 2^-27.6 (float), 2^-56.5 (double). f2 is f * f. */
+ * 2^-27.6 (float), 2^-56.5 (double). f2 is f * f. The last step is Horner's as its rounding matters most. */
 FL_INLINE vreal v_log_poly(vreal f, vreal f2) {
 #if FL_REAL == 32
-    vreal p = v_line(-0x1.0d98f2p-3f, 0x1.acf4bap-4f, f);
-    p = v_fma(v_set(-0x1.71e354p-5f), f2, p);
-    p = v_fma(p, f2, v_line(-0x1.54ed96p-3f, 0x1.28807ap-3f, f));
-    p = v_fma(p, f2, v_line(-0x1.00004ap-2f, 0x1.99699ep-3f, f));
-    return v_fma(p, f2, v_line(-0.5f, 0x1.5555a4p-2f, f));
+    vreal p = v_line(0x1.acf4bap-4f, -0x1.71e354p-5f, f);
+    p = v_fma(p, f2, v_line(0x1.28807ap-3f, -0x1.0d98f2p-3f, f));
+    p = v_fma(p, f2, v_line(0x1.99699ep-3f, -0x1.54ed96p-3f, f));
+    p = v_fma(p, f2, v_line(0x1.5555a4p-2f, -0x1.00004ap-2f, f));
+    return v_fma(p, f, v_set(-0.5f));
 #else
-    vreal p = v_line(-0x1.e0ea847d306c7p-6, 0x1.07fd0e13cd46bp-7, f);
-    p = v_fma(p, f2, v_line(-0x1.e9a73a1169b20p-5, 0x1.9fafc38134ddcp-5, f));
-    p = v_fma(p, f2, v_line(-0x1.ffef2284d95d6p-5, 0x1.f2aaa55df65cdp-5, f));
-    p = v_fma(p, f2, v_line(-0x1.2463c2aee9737p-4, 0x1.101198b86545ep-4, f));
-    p = v_fma(p, f2, v_line(-0x1.5559832853338p-4, 0x1.3b1ff68d767fbp-4, f));
-    p = v_fma(p, f2, v_line(-0x1.99996e0b5f052p-4, 0x1.745ce3741e3e5p-4, f));
-    p = v_fma(p, f2, v_line(-0x1.0000007806fb1p-3, 0x1.c71c70eda88eep-4, f));
-    p = v_fma(p, f2, v_line(-0x1.55555553fdbc8p-3, 0x1.24924929f778fp-3, f));
-    p = v_fma(p, f2, v_line(-0x1.0000000000dc6p-2, 0x1.9999999989696p-3, f));
-    return v_fma(p, f2, v_line(-0x1.ffffffffffffbp-2, 0x1.55555555555c4p-2, f));
+    vreal p = v_fma(v_set(0x1.07fd0e13cd46bp-7), f2, v_line(0x1.9fafc38134ddcp-5, -0x1.e0ea847d306c7p-6, f));
+    p = v_fma(p, f2, v_line(0x1.f2aaa55df65cdp-5, -0x1.e9a73a1169b20p-5, f));
+    p = v_fma(p, f2, v_line(0x1.101198b86545ep-4, -0x1.ffef2284d95d6p-5, f));
+    p = v_fma(p, f2, v_line(0x1.3b1ff68d767fbp-4, -0x1.2463c2aee9737p-4, f));
+    p = v_fma(p, f2, v_line(0x1.745ce3741e3e5p-4, -0x1.5559832853338p-4, f));
+    p = v_fma(p, f2, v_line(0x1.c71c70eda88eep-4, -0x1.99996e0b5f052p-4, f));
+    p = v_fma(p, f2, v_line(0x1.24924929f778fp-3, -0x1.0000007806fb1p-3, f));
+    p = v_fma(p, f2, v_line(0x1.9999999989696p-3, -0x1.55555553fdbc8p-3, f));
+    p = v_fma(p, f2, v_line(0x1.55555555555c4p-2, -0x1.0000000000dc6p-2, f));
+    return v_fma(p, f, v_set(-0x1.ffffffffffffbp-2));
 #endif
 }
 
