@@ -102,6 +102,11 @@ FL_INLINE vacc v_acc_add(vacc s, vreal a) {
     s.high += vcvt_high_f64_f32(a);
     return s;
 }
+FL_INLINE vacc v_acc_add_product(vacc s, vreal a, vreal b) {
+    s.low += vcvt_f64_f32(vget_low_f32(a)) * vcvt_f64_f32(vget_low_f32(b));
+    s.high += vcvt_high_f64_f32(a) * vcvt_high_f64_f32(b);
+    return s;
+}
 FL_INLINE void v_acc_store(double *p, vacc s) {
     vst1q_f64(p, s.low);
     vst1q_f64(p + 2, s.high);
@@ -110,6 +115,7 @@ FL_INLINE void v_acc_store(double *p, vacc s) {
 typedef float64x2_t vacc;
 FL_INLINE vacc v_acc_zero(void) { return (vacc){0, 0}; }
 FL_INLINE vacc v_acc_add(vacc s, vreal a) { return s + a; }
+FL_INLINE vacc v_acc_add_product(vacc s, vreal a, vreal b) { return s + a * b; }
 FL_INLINE void v_acc_store(double *p, vacc s) { vst1q_f64(p, s); }
 #endif
 
