@@ -38,7 +38,11 @@ FL_INLINE void v_store_n(real *p, vreal v, ptrdiff_t n) {
     V_(st1)(lane, v);
     for (ptrdiff_t i = 0; i < n && i < V_LANES; i++) p[i] = lane[i];
 }
-FL_INLINE vreal v_set(real x) { return (vreal){0} + x; }
+#if FL_REAL == 32
+FL_INLINE vreal v_set(real x) { return vdupq_n_f32(x); }
+#else
+FL_INLINE vreal v_set(real x) { return vdupq_n_f64(x); }
+#endif
 
 FL_INLINE vreal v_fma(vreal a, vreal b, vreal c) { return V_(fma)(c, a, b); }
 FL_INLINE vreal v_fnma(vreal a, vreal b, vreal c) { return V_(fms)(c, a, b); }
