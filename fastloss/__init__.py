@@ -24,13 +24,18 @@ from .losses import (
     SquaredError,
     TweedieNLL,
 )
+from .regularizers import L1, L2, BatchNorm, ElasticNet, MaxNorm, dropout, dropout_grad, stochastic_depth
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "L1",
+    "L2",
     "AbsoluteError",
+    "BatchNorm",
     "BinaryCrossEntropy",
     "CrammerSingerHinge",
+    "ElasticNet",
     "EpsilonInsensitive",
     "ExponentialNLL",
     "Focal",
@@ -39,6 +44,7 @@ __all__ = [
     "Hinge",
     "Huber",
     "LogCosh",
+    "MaxNorm",
     "MulticlassHinge",
     "Pinball",
     "PoissonNLL",
@@ -47,8 +53,11 @@ __all__ = [
     "SquaredError",
     "TweedieNLL",
     "check_grad",
+    "dropout",
+    "dropout_grad",
     "get_include",
     "get_num_threads",
     "set_num_threads",
     "show_config",
+    "stochastic_depth",
 ]

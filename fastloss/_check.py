@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 
 import numpy as np
 
@@ -189,13 +190,16 @@ def readable_rows(array):
     return array if as_rows(array) is not None else np.ascontiguousarray(array)
 
 
-def output(who, name, x, shape, dtype, inputs, in_place):
-    """Check a buffer to write to. `inputs` are (name, array as given); it may lie exactly on `in_place` (or None)."""
+def output(who, name, x, shape, dtype, inputs, in_place, like="pred"):
+    """Check a buffer to write to, of shape and dtype as the argument `like`.
+
+    `inputs` are (name, array as given); it may lie exactly on `in_place` (or None).
+    """
     array = x if type(x) is np.ndarray else as_array(who, name, x)
     if not isinstance(x, np.ndarray) and isinstance(x, (list, tuple, int, float)):
         raise TypeError(f"{who}: {name} is a {type(x).__name__}, but must be an array to write to")
     if array.dtype != dtype:
-        raise TypeError(f"{who}: {name} is an {describe(array)}, but must be {dtype} as pred")
+        raise TypeError(f"{who}: {name} is an {describe(array)}, but must be {dtype} as {like}")
     if array.shape != shape:
         raise ValueError(f"{who}: {name} has shape {array.shape}, but must have shape {shape}")
     if not array.flags.writeable:
@@ -209,7 +213,8 @@ def output(who, name, x, shape, dtype, inputs, in_place):
         if given is None or (given is in_place and same_place(given, array)):
             continue
         if np.shares_memory(given, array):
-            raise ValueError(f"{who}: {name} overlaps {other}, but may only lie exactly on pred, or apart")
+            words = "may only lie exactly on pred, or apart" if like == "pred" else "must lie apart"
+            raise ValueError(f"{who}: {name} overlaps {other}, but {words}")
     return array
 
 
@@ -492,3 +497,129 @@ def report(who, name, array, bad, words):
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
     place = f"[{', '.join(map(str, index))}]" if index else ""
     raise ValueError(f"{who}: {name}{place} is {array[index]}, but must be {words}")
+
+
+# ---- the arguments of a regularizer ----
+
+
+def readable(who, name, x, dtype=None):
+    """(the array, its rows): anything NumPy can read as floats (`dtype` if given), converted where needed."""
+    array = readable_rows(as_floats(who, name, x, dtype))
+    return array, flat_rows(array)
+
+
+def flat_rows(*arrays):
+    """The rows of arrays of one shape: one long row each where all are contiguous."""
+    flat = all(a.flags.c_contiguous for a in arrays)
+    rows = [a.reshape(1, -1) if flat else as_rows(a) for a in arrays]
+    return rows[0] if len(rows) == 1 else rows
+
+
+def writeable(who, name, x):
+    """An array of floats to be changed in place: C-contiguous or row-strided."""
+    array = x if type(x) is np.ndarray else as_array(who, name, x)
+    if array.dtype not in FLOATS:
+        raise TypeError(f"{who}: {name} is an {describe(array)}, but must be float32 or float64 to be changed in place")
+    return output(who, name, x, array.shape, array.dtype, [], None, name)
+
+
+def accumulator(who, w, dw):
+    """(rows of w, rows of dw): a gradient to be added to in place, of w's shape and dtype."""
+    given = as_array(who, "w", w)
+    array = readable_rows(as_floats(who, "w", given))
+    buffer = output(who, "dw", dw, array.shape, array.dtype, [("w", given)], None, "w")
+    return flat_rows(array, buffer)
+
+
+def seed(who, value):
+    """`value` as an int that 64 bits hold; a fresh one for None."""
+    if value is None:
+        return int.from_bytes(os.urandom(8), "little")
+    try:
+        n = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{who}: seed is {value!r}, but must be an integer or None") from None
+    if not 0 <= n < 2**64:
+        raise ValueError(f"{who}: seed is {n}, but must be at least 0 and below 2**64")
+    return n
+
+
+def mask_rows(who, mask, dy):
+    """A mask of dy's shape and dy's rows, both as rows of bytes and floats."""
+    given = as_array(who, "mask", mask)
+    if given.dtype != np.bool_:
+        raise TypeError(f"{who}: mask is an {describe(given)}, but must be bool")
+    array = readable_rows(as_floats(who, "dy", dy))
+    if given.shape != array.shape:
+        raise ValueError(f"{who}: mask has shape {given.shape}, but dy has {array.shape}")
+    dx = np.empty(array.shape, array.dtype)
+    return dx, *flat_rows(readable_rows(given), array, dx)
+
+
+def axes_of(who, axis, ndim):
+    """The axes over which a norm is taken, as a sorted tuple of numbers from 0; None means all."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    for a in axes:
+        if not -ndim <= a < ndim:
+            raise ValueError(f"{who}: axis is {axis!r}, but w has {ndim} dimension{'s' * (ndim != 1)}")
+    positive = tuple(sorted(a % ndim for a in axes))
+    if len(set(positive)) != len(positive):
+        raise ValueError(f"{who}: axis is {axis!r}, but must name each axis once")
+    return positive
+
+
+def slices(w, axes):
+    """A view of `w`, n x features x k, whose first and last axis are `axes` and the middle one the others, or None."""
+    runs = []  # [over this axis?, size], neighbours of one kind taken together
+    for a, size in enumerate(w.shape):
+        if runs and runs[-1][0] == (a in axes):
+            runs[-1][1] *= size
+        else:
+            runs.append([a in axes, size])
+    pattern, sizes = tuple(over for over, _ in runs), [size for _, size in runs]
+    if w.flags.c_contiguous:
+        shapes = {
+            (): (1, 1, 1),
+            (True,): (1, 1, *sizes),
+            (False,): (1, *sizes, 1),
+            (True, False): (*sizes, 1),
+            (False, True): (1, *sizes),
+            (True, False, True): sizes,
+        }
+        return w.reshape(shapes[pattern]) if pattern in shapes else None
+    rows, last_alone = as_rows(w), len(runs) == 2 and runs[1][1] == w.shape[-1]
+    if pattern == (True,):
+        return rows[:, None, :]
+    if last_alone:
+        return rows[:, :, None] if pattern == (True, False) else rows[None]
+    return None
+
+
+def float_type(who, name, value):
+    """`value` as the dtype float32 or float64."""
+    try:
+        dtype = np.dtype(value)
+    except TypeError:
+        dtype = None
+    if dtype not in FLOATS:
+        raise TypeError(f"{who}: {name} is {value!r}, but must be float32 or float64")
+    return dtype
+
+
+def channels(who, name, x, features, dtype=None):
+    """(array, view n x features x k) of a batch of shape (n, features) or (n, features, ...)."""
+    array = as_floats(who, name, x, dtype)
+    if array.ndim < 2 or array.shape[1] != features:
+        raise ValueError(f"{who}: {name} has shape {array.shape}, but must be (n, {features}) or (n, {features}, ...)")
+    array = readable_rows(array) if array.ndim == 2 else np.ascontiguousarray(array)
+    return array, array.reshape(*array.shape[:2], math.prod(array.shape[2:]))
+
+
+def per_feature(who, name, values, features):
+    """Parameters or moments as contiguous float64, one for each feature."""
+    array = as_floats(who, name, values)
+    if array.shape != (features,):
+        raise ValueError(f"{who}: {name} has shape {array.shape}, but must have shape ({features},)")
+    return np.ascontiguousarray(array, dtype=np.float64)

@@ -24,6 +24,9 @@ ctypedef fused real:
 
 include "_losses.pxi"
 
+# regularizers
+include "_regularizers.pxi"
+
 
 # ---- kernel sets and threads ----
 
@@ -71,6 +74,12 @@ def loss_kernels():
     kinds = {FL_KIND_POINTWISE: "pointwise", FL_KIND_ROOT: "root", FL_KIND_PAIRS: "pairs",
              FL_KIND_LABELS: "labels", FL_KIND_PROBABILITIES: "probabilities"}
     return {fl_losses[i].name.decode(): kinds[fl_losses[i].kind] for i in range(FL_LOSS_COUNT)}
+
+
+# regularizers
+def regularizer_kernels():
+    """Names of all regularizer kernels, as in fastloss_kernels.def."""
+    return [fl_regularizers[i].name.decode() for i in range(FL_REGULARIZER_COUNT)]
 
 
 def _choose_target():

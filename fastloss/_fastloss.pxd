@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The C declarations that the compiled module uses: the public header and src_c/dispatch.h.
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 
 cdef extern from "fastloss.h" nogil:
@@ -65,3 +65,49 @@ cdef extern from "dispatch.h" nogil:
     int fl_use_target(const char *name)
     int fl_has_openmp()
     const char *fl_compiler()
+
+
+# ---- regularizers ----
+
+cdef extern from "fastloss.h" nogil:
+    ctypedef struct fl_regularizer_call:
+        Py_ssize_t n, c, k
+        const void *x
+        Py_ssize_t x_stride, x_step
+        const void *dy
+        Py_ssize_t dy_stride, dy_step
+        void *y
+        Py_ssize_t y_stride, y_step
+        uint8_t *mask
+        Py_ssize_t mask_stride
+        uint64_t seed
+        double param[4]
+        int add
+        const double *gamma
+        const double *beta
+        double *mean
+        double *variance
+        double *dgamma
+        double *dbeta
+        double value
+
+    ctypedef void (*fl_regularizer_function)(fl_regularizer_call *call) noexcept
+
+    void fl_random_words(uint64_t seed, const uint32_t *counter, Py_ssize_t blocks, uint32_t *word)
+
+
+cdef extern from "dispatch.h" nogil:
+    ctypedef struct fl_regularizer_info:
+        const char *name
+        int cost
+        fl_regularizer_function function[2]
+
+    const fl_regularizer_info fl_regularizers[]
+    int FL_REGULARIZER_COUNT
+    int FL_REGULARIZER_elastic_net
+    int FL_REGULARIZER_elastic_net_prox
+    int FL_REGULARIZER_dropout
+    int FL_REGULARIZER_dropout_grad
+    int FL_REGULARIZER_max_norm
+    int FL_REGULARIZER_batch_norm
+    int FL_REGULARIZER_batch_norm_grad

@@ -8,6 +8,7 @@
 
 #include "cpu.h"
 #include "loss_call.h"
+#include "regularizer_call.h"
 
 /* The build defines FL_HAVE_name for every kernel set it compiled. */
 #define FL_DECLARE(target) extern const fl_table fl_table_f32_##target, fl_table_f64_##target;
@@ -104,3 +105,22 @@ const fl_loss_info fl_losses[FL_LOSS_COUNT] = {
 #define FL_LOSS(name, kind, cost) {#name, FL_KIND_##kind, cost, {fl_##name##_f32, fl_##name##_f64}},
 #include "fastloss_kernels.def"
 };
+
+/* regularizers */
+#define FL_REGULARIZER(name, kind, cost)                                         \
+    void fl_##name##_f32(fl_regularizer_call *call) {                            \
+        fl_run_regularizer(&fl_regularizers[FL_REGULARIZER_##name], 0, call);    \
+    }                                                                            \
+    void fl_##name##_f64(fl_regularizer_call *call) {                            \
+        fl_run_regularizer(&fl_regularizers[FL_REGULARIZER_##name], 1, call);    \
+    }
+#include "fastloss_kernels.def"
+
+const fl_regularizer_info fl_regularizers[FL_REGULARIZER_COUNT] = {
+#define FL_REGULARIZER(name, kind, cost) {#name, FL_KIND_##kind, cost, {fl_##name##_f32, fl_##name##_f64}},
+#include "fastloss_kernels.def"
+};
+
+void fl_random_words(uint64_t seed, const uint32_t counter[4], ptrdiff_t blocks, uint32_t *word) {
+    fl_tables(0)->random_words(seed, counter, blocks, word);
+}

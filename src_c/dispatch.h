@@ -22,6 +22,18 @@ typedef struct fl_loss_info {
 
 extern const fl_loss_info fl_losses[FL_LOSS_COUNT];
 
+/* regularizers */
+typedef enum fl_regularizer_kind { FL_KIND_ENTRIES, FL_KIND_FEATURES } fl_regularizer_kind;
+
+typedef struct fl_regularizer_info {
+    const char *name;
+    fl_regularizer_kind kind;
+    int cost;
+    fl_regularizer_function function[2]; /* float, double */
+} fl_regularizer_info;
+
+extern const fl_regularizer_info fl_regularizers[FL_REGULARIZER_COUNT];
+
 /* The table in use for floats (type 0) or doubles (type 1). */
 const fl_table *fl_tables(int type);
 

@@ -1,5 +1,5 @@
 /* fastloss: losses, gradients and optimizer steps on plain arrays. This is the public C interface; it needs neither
- * Python nor NumPy. What the formulas are stands in docs/losses.md and docs/optimizers.md.
+ * Python nor NumPy. What the formulas are stands in docs/losses.md, docs/optimizers.md and docs/regularizers.md.
  * SPDX-License-Identifier: BSD-3-Clause
  *
  * Nothing here allocates, prints, or changes the floating-point mode. All functions may be called from several threads
@@ -85,6 +85,58 @@ typedef fl_status (*fl_loss_function)(fl_loss_call *call);
     fl_status fl_##name##_f32(fl_loss_call *call); \
     fl_status fl_##name##_f64(fl_loss_call *call);
 #include "fastloss_kernels.def"
+
+/* regularizers */
+
+/* One call of a regularizer. Set everything to zero first ({0}), then what the list below asks for.
+ *
+ * Not checked: pointers, shapes, strides, parameters. Aliasing: the written arrays share no byte with any other array,
+ * but for the in-place ones, where y is exactly x (same address, same strides). */
+typedef struct fl_regularizer_call {
+    /* The elementwise ones see n rows of c entries. Those over features see n x c x k: x[i][j][l] belongs to feature j
+     * and stands at x[i * x_stride + j * x_step + l]; a table with a feature per column has k = 1 and x_step = 1. */
+    ptrdiff_t n, c, k;
+    const void *x;
+    ptrdiff_t x_stride, x_step;
+    const void *dy; /* the gradient that comes back to y; shape of x */
+    ptrdiff_t dy_stride, dy_step;
+    void *y; /* written; shape of x */
+    ptrdiff_t y_stride, y_step;
+    uint8_t *mask; /* n x c: 1 where an entry is kept */
+    ptrdiff_t mask_stride;
+    uint64_t seed;
+    double param[4];
+    int add; /* elastic_net: add to y what else would replace it */
+    /* Per feature, in double for both float types. */
+    const double *gamma, *beta;
+    double *mean, *variance, *dgamma, *dbeta;
+    double value; /* written by elastic_net; else 0 */
+} fl_regularizer_call;
+
+typedef void (*fl_regularizer_function)(fl_regularizer_call *call);
+
+/* The regularizers, each as fl_NAME_f32 and fl_NAME_f64. In brackets: param[0], param[1], ... Elementwise:
+ *
+ *   elastic_net [l1, l2]               value = l1 sum |x| + l2 sum x^2; y (NULL if unwanted) gets its gradient
+ *   elastic_net_prox [threshold, d]    y = sign(x) max(0, |x| - threshold) / d; in place
+ *   dropout [rate]                     writes mask (contiguous: mask_stride is c) by seed; y = mask x / (1 - rate)
+ *   dropout_grad [rate]                y = mask dy / (1 - rate), reads mask
+ *
+ * Over features:
+ *
+ *   max_norm [limit]                   a feature whose Euclidean norm is above the limit is scaled to it; in place
+ *   batch_norm [eps, training]         y = (x - mean) / sqrt(variance + eps) * gamma + beta; training (1) computes and
+ *                                      writes mean and (biased) variance, 0 reads them
+ *   batch_norm_grad [eps, training]    from dy, x, gamma, mean, variance: y = dx, dgamma, dbeta */
+#define FL_REGULARIZER(name, kind, cost)              \
+    void fl_##name##_f32(fl_regularizer_call *call); \
+    void fl_##name##_f64(fl_regularizer_call *call);
+#include "fastloss_kernels.def"
+
+/* The random numbers of dropout: Philox4x32-10, key = seed (low word first). Block b of 4 words is the image of the
+ * counter plus b, where only the first two words of the counter count on. Dropout's entry i, in row-major order, takes
+ * word i of counter 0 and is kept if that is at least rate * 2^32, rounded. */
+void fl_random_words(uint64_t seed, const uint32_t counter[4], ptrdiff_t blocks, uint32_t *word);
 
 /* Threads: an upper bound; one where OpenMP is absent, in a forked child, and for little work. */
 void fl_set_num_threads(int threads);

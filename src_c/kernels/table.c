@@ -10,6 +10,11 @@
 fl_status FN(scan_labels)(fl_loss_call *call);
 fl_status FN(scan_weights)(fl_loss_call *call);
 
+/* regularizers */
+#define FL_REGULARIZER(name, kind, cost) double FN(name)(const fl_regularizer_call *call, fl_part part);
+#include "fastloss_kernels.def"
+void FN(random_words)(uint64_t seed, const uint32_t counter[4], ptrdiff_t blocks, uint32_t *word);
+
 extern const fl_table FN(table);
 const fl_table FN(table) = {
     .loss =
@@ -19,4 +24,11 @@ const fl_table FN(table) = {
         },
     .scan_labels = FN(scan_labels),
     .scan_weights = FN(scan_weights),
+    /* regularizers */
+    .regularizer =
+        {
+#define FL_REGULARIZER(name, kind, cost) [FL_REGULARIZER_##name] = FN(name),
+#include "fastloss_kernels.def"
+        },
+    .random_words = FN(random_words),
 };

@@ -12,7 +12,7 @@
  * Choose     v_min v_max: the SECOND operand where either is NaN, so write v_max(bound, data)   v_select(mask, yes, no)
  * Compare    v_lt v_le v_gt v_ge v_eq (false on NaN)   v_ne v_isnan   v_and v_or v_not v_any v_count (on masks)
  * Bits       v_bits v_from_bits v_to_int v_from_int v_shift_left (bits may fall off) v_shift_right v_ldexp v_copysign
- * Sums       v_acc_zero v_acc_add v_acc_store
+ * Sums       v_acc_zero v_acc_add v_acc_store   v_acc_add_product(s,a,b) = s+a*b in double, never fused
  * Layout     v_transpose: V_LANES registers as a square, rows become columns
  *
  * A loop works on groups of V_GROUP elements, V_UNROLL registers each: 16 floats or 8 doubles on every target. Lane j

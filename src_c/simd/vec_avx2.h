@@ -96,6 +96,11 @@ FL_INLINE vacc v_acc_add(vacc s, vreal a) {
     s.high += _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1));
     return s;
 }
+FL_INLINE vacc v_acc_add_product(vacc s, vreal a, vreal b) {
+    s.low += _mm256_cvtps_pd(_mm256_castps256_ps128(a)) * _mm256_cvtps_pd(_mm256_castps256_ps128(b));
+    s.high += _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)) * _mm256_cvtps_pd(_mm256_extractf128_ps(b, 1));
+    return s;
+}
 FL_INLINE void v_acc_store(double *p, vacc s) {
     _mm256_storeu_pd(p, s.low);
     _mm256_storeu_pd(p + 4, s.high);
@@ -104,6 +109,7 @@ FL_INLINE void v_acc_store(double *p, vacc s) {
 typedef __m256d vacc;
 FL_INLINE vacc v_acc_zero(void) { return _mm256_setzero_pd(); }
 FL_INLINE vacc v_acc_add(vacc s, vreal a) { return s + a; }
+FL_INLINE vacc v_acc_add_product(vacc s, vreal a, vreal b) { return s + a * b; }
 FL_INLINE void v_acc_store(double *p, vacc s) { _mm256_storeu_pd(p, s); }
 #endif
 

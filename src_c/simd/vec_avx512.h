@@ -91,6 +91,11 @@ FL_INLINE vacc v_acc_add(vacc s, vreal a) {
     s.high += _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1));
     return s;
 }
+FL_INLINE vacc v_acc_add_product(vacc s, vreal a, vreal b) {
+    s.low += _mm512_cvtps_pd(_mm512_castps512_ps256(a)) * _mm512_cvtps_pd(_mm512_castps512_ps256(b));
+    s.high += _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1)) * _mm512_cvtps_pd(_mm512_extractf32x8_ps(b, 1));
+    return s;
+}
 FL_INLINE void v_acc_store(double *p, vacc s) {
     _mm512_storeu_pd(p, s.low);
     _mm512_storeu_pd(p + 8, s.high);
@@ -99,6 +104,7 @@ FL_INLINE void v_acc_store(double *p, vacc s) {
 typedef __m512d vacc;
 FL_INLINE vacc v_acc_zero(void) { return _mm512_setzero_pd(); }
 FL_INLINE vacc v_acc_add(vacc s, vreal a) { return s + a; }
+FL_INLINE vacc v_acc_add_product(vacc s, vreal a, vreal b) { return s + a * b; }
 FL_INLINE void v_acc_store(double *p, vacc s) { _mm512_storeu_pd(p, s); }
 #endif
 

@@ -38,7 +38,11 @@ FL_INLINE void v_store_n(real *p, vreal v, ptrdiff_t n) {
     V_(st1)(lane, v);
     for (ptrdiff_t i = 0; i < n && i < V_LANES; i++) p[i] = lane[i];
 }
-FL_INLINE vreal v_set(real x) { return (vreal){0} + x; }
+#if FL_REAL == 32
+FL_INLINE vreal v_set(real x) { return vdupq_n_f32(x); }
+#else
+FL_INLINE vreal v_set(real x) { return vdupq_n_f64(x); }
+#endif
 
 FL_INLINE vreal v_fma(vreal a, vreal b, vreal c) { return V_(fma)(c, a, b); }
 FL_INLINE vreal v_fnma(vreal a, vreal b, vreal c) { return V_(fms)(c, a, b); }
@@ -102,6 +106,11 @@ FL_INLINE vacc v_acc_add(vacc s, vreal a) {
     s.high += vcvt_high_f64_f32(a);
     return s;
 }
+FL_INLINE vacc v_acc_add_product(vacc s, vreal a, vreal b) {
+    s.low += vcvt_f64_f32(vget_low_f32(a)) * vcvt_f64_f32(vget_low_f32(b));
+    s.high += vcvt_high_f64_f32(a) * vcvt_high_f64_f32(b);
+    return s;
+}
 FL_INLINE void v_acc_store(double *p, vacc s) {
     vst1q_f64(p, s.low);
     vst1q_f64(p + 2, s.high);
@@ -110,6 +119,7 @@ FL_INLINE void v_acc_store(double *p, vacc s) {
 typedef float64x2_t vacc;
 FL_INLINE vacc v_acc_zero(void) { return (vacc){0, 0}; }
 FL_INLINE vacc v_acc_add(vacc s, vreal a) { return s + a; }
+FL_INLINE vacc v_acc_add_product(vacc s, vreal a, vreal b) { return s + a * b; }
 FL_INLINE void v_acc_store(double *p, vacc s) { vst1q_f64(p, s); }
 #endif
 

@@ -82,6 +82,7 @@ FL_INLINE vreal v_select(vmask m, vreal yes, vreal no) { return m ? yes : no; }
 
 FL_INLINE vacc v_acc_zero(void) { return 0; }
 FL_INLINE vacc v_acc_add(vacc s, vreal a) { return s + (double)a; }
+FL_INLINE vacc v_acc_add_product(vacc s, vreal a, vreal b) { return s + (double)a * (double)b; }
 FL_INLINE void v_acc_store(double *p, vacc s) { *p = s; }
 
 FL_INLINE void v_transpose(vreal *t) { (void)t; }
