@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fast losses, gradients and optimizer steps on NumPy arrays."""
 
+from . import schedules
 from ._config import get_include, show_config
 from ._core import get_num_threads, set_num_threads
 from .gradcheck import check_grad
@@ -24,11 +25,18 @@ from .losses import (
     SquaredError,
     TweedieNLL,
 )
+from .optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RAdam, RMSprop
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "SGD",
     "AbsoluteError",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
     "BinaryCrossEntropy",
     "CrammerSingerHinge",
     "EpsilonInsensitive",
@@ -38,10 +46,14 @@ __all__ = [
     "GaussianNLL",
     "Hinge",
     "Huber",
+    "Lion",
     "LogCosh",
     "MulticlassHinge",
+    "NAdam",
     "Pinball",
     "PoissonNLL",
+    "RAdam",
+    "RMSprop",
     "RootMeanSquaredError",
     "SoftmaxCrossEntropy",
     "SquaredError",
@@ -49,6 +61,7 @@ __all__ = [
     "check_grad",
     "get_include",
     "get_num_threads",
+    "schedules",
     "set_num_threads",
     "show_config",
 ]
