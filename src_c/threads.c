@@ -48,7 +48,7 @@ void fl_run_groups(fl_group_task task, void *context, ptrdiff_t items, double wo
     const ptrdiff_t groups = items < FL_GROUPS ? items : FL_GROUPS;
 #ifdef _OPENMP
     int threads = work < FL_PARALLEL_WORK || groups < 2 || forked ? 1 : fl_get_num_threads();
-    if (threads > omp_get_num_procs()) threads = omp_get_num_procs();
+    if (threads > 1 && threads > omp_get_num_procs()) threads = omp_get_num_procs(); /* the question is a system call */
     if (threads > 1 && !omp_in_parallel()) {
 #pragma omp parallel for num_threads(threads) schedule(dynamic)
         for (ptrdiff_t g = 0; g < groups; g++) run_group(task, context, items, groups, g);
