@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fast losses, gradients and optimizer steps on NumPy arrays."""
 
+from . import schedules
 from ._config import get_include, show_config
 from ._core import get_num_threads, set_num_threads
 from .gradcheck import check_grad
@@ -24,6 +25,7 @@ from .losses import (
     SquaredError,
     TweedieNLL,
 )
+from .optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Lion, NAdam, RAdam, RMSprop
 from .regularizers import L1, L2, BatchNorm, ElasticNet, MaxNorm, dropout, dropout_grad, stochastic_depth
 
 __version__ = "0.1.0"
@@ -31,7 +33,13 @@ __version__ = "0.1.0"
 __all__ = [
     "L1",
     "L2",
+    "SGD",
     "AbsoluteError",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
     "BatchNorm",
     "BinaryCrossEntropy",
     "CrammerSingerHinge",
@@ -43,11 +51,15 @@ __all__ = [
     "GaussianNLL",
     "Hinge",
     "Huber",
+    "Lion",
     "LogCosh",
     "MaxNorm",
     "MulticlassHinge",
+    "NAdam",
     "Pinball",
     "PoissonNLL",
+    "RAdam",
+    "RMSprop",
     "RootMeanSquaredError",
     "SoftmaxCrossEntropy",
     "SquaredError",
@@ -57,6 +69,7 @@ __all__ = [
     "dropout_grad",
     "get_include",
     "get_num_threads",
+    "schedules",
     "set_num_threads",
     "show_config",
     "stochastic_depth",

@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import operator
 import os
+from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 
@@ -497,6 +499,235 @@ def report(who, name, array, bad, words):
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
     place = f"[{', '.join(map(str, index))}]" if index else ""
     raise ValueError(f"{who}: {name}{place} is {array[index]}, but must be {words}")
+
+
+# ---- the arguments of an optimizer ----
+
+ON_NONFINITE = ("propagate", "raise", "skip")
+
+
+def learning_rate(who, value, at=None):
+    """`value` as a finite float of at least 0; `at` is the t for which a schedule gave it."""
+    if at is None and not isinstance(value, float):
+        if isinstance(value, (str, bytes)) or np.ndim(value) != 0:
+            raise TypeError(f"{who}: lr is {value!r}, but must be a number or a function of the number of steps taken")
+    return number(who, "lr" if at is None else f"lr({at})", value, low=0)
+
+
+def rate_or_schedule(who, value):
+    """A learning rate as a float, or the function that gives it."""
+    return value if callable(value) else learning_rate(who, value)
+
+
+def betas(who, name, value):
+    """A pair of decay rates, each at least 0 and below 1."""
+    try:
+        first, second = value
+    except (TypeError, ValueError):
+        raise TypeError(f"{who}: {name} is {value!r}, but must be a pair of numbers") from None
+    return tuple(number(who, f"{name}[{i}]", b, low=0, high=1, open_high=True) for i, b in enumerate((first, second)))
+
+
+def not_negative(who, name, value):
+    """`value` as a finite float of at least 0."""
+    return number(who, name, value, low=0)
+
+
+def fraction(who, name, value):
+    """`value` as a float from 0 to 1."""
+    return number(who, name, value, low=0, high=1)
+
+
+def on_nonfinite(who, name, value):
+    """What happens when a gradient is not finite."""
+    return choice(who, name, value, ON_NONFINITE)
+
+
+def optional_positive(who, name, value):
+    """`value` as a float above 0, or None."""
+    return None if value is None else number(who, name, value, low=0, open_low=True)
+
+
+def place_of(name, keys, k):
+    """How an entry of a structure is called: name, name[0] or name['key']."""
+    if keys is None:
+        return name
+    return f"{name}[{k}]" if keys is True else f"{name}[{keys[k]!r}]"
+
+
+def structure(who, name, given):
+    """One array, a list or tuple of arrays, or a dict, as a list and its keys (None: one array; True: a list)."""
+    if isinstance(given, (list, tuple)):
+        return list(given), True
+    if isinstance(given, Mapping):
+        return list(given.values()), tuple(given)
+    return [given], None
+
+
+def parameters(who, given):
+    """The parameters as a tuple of plain arrays to be updated in place, and their keys."""
+    entries, keys = structure(who, "params", given)
+    if not entries:
+        raise ValueError(f"{who}: params is empty, but must hold at least one array")
+    arrays = tuple(parameter(who, place_of("params", keys, k), entry) for k, entry in enumerate(entries))
+    filled = sorted((k for k, a in enumerate(arrays) if a.size), key=lambda k: arrays[k].ctypes.data)
+    for j, k in pairwise(filled):
+        if arrays[j].ctypes.data + arrays[j].nbytes > arrays[k].ctypes.data:
+            first, second = (place_of("params", keys, i) for i in sorted((j, k)))
+            raise ValueError(f"{who}: {second} overlaps {first}, but each parameter needs memory of its own")
+    return arrays, keys
+
+
+def parameter(who, name, x):
+    """An array that can be updated in place."""
+    array = shared_array(who, name, x)
+    if array.dtype not in FLOATS:
+        raise TypeError(f"{who}: {name} is an {describe(array)}, but must be float32 or float64")
+    if not array.flags.writeable:
+        raise ValueError(f"{who}: {name} is read-only, but must be writeable")
+    if not (array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative):
+        raise ValueError(f"{who}: {name} has strides {array.strides}, but must be C-contiguous")
+    return array
+
+
+def shared_array(who, name, x):
+    """The memory of `x` itself as an array, never a copy."""
+    if isinstance(x, np.ndarray):
+        return as_array(who, name, x)
+    if isinstance(x, np.generic) or not (hasattr(x, "__dlpack__") or is_buffer(x)):
+        raise TypeError(f"{who}: {name} is a {type(x).__name__}, but must be an array that can be updated in place")
+    array = as_array(who, name, x)
+    if not array.flags.writeable and hasattr(x, "__array__"):  # older NumPy marks all of DLPack read-only
+        same = np.asarray(x)
+        if same.flags.writeable and same_place(same, array):
+            return same
+    return array
+
+
+def is_buffer(x):
+    """Whether `x` offers the buffer protocol."""
+    try:
+        memoryview(x)
+    except TypeError:
+        return False
+    return True
+
+
+def gradients(optimizer, given, params, keys):
+    """The gradients as a tuple of plain arrays, one for each parameter."""
+    who = type(optimizer).__name__
+    entries = in_order(who, given, len(params), keys)
+    arrays = []
+    for k, (entry, w) in enumerate(zip(entries, params, strict=True)):
+        name, param = place_of("grads", keys, k), place_of("params", keys, k)
+        if entry is None:
+            raise TypeError(f"{who}: {name} is None, but {param} needs a gradient")
+        g = as_array(who, name, entry)
+        if g.dtype.newbyteorder("=") != w.dtype:
+            raise TypeError(f"{who}: {name} is an {describe(g)}, but must be {w.dtype} as {param}")
+        if g.shape != w.shape:
+            raise ValueError(f"{who}: {name} has shape {g.shape}, but {param} has shape {w.shape}")
+        for j, other in enumerate(params):
+            if np.shares_memory(g, other):
+                raise ValueError(f"{who}: {name} overlaps {place_of('params', keys, j)}, but may not change in a step")
+        arrays.append(np.require(g, w.dtype, ["C", "A"]))
+    return tuple(arrays)
+
+
+def in_order(who, given, count, keys):
+    """The gradients in the order of the parameters, from the same structure."""
+    entries, given_keys = structure(who, "grads", given)
+    if keys is None:
+        if given_keys is not None and isinstance(given, Mapping):
+            raise TypeError(f"{who}: grads is a {type(given).__name__}, but params is one array")
+        return [given]
+    if keys is True:
+        if given_keys is not True:
+            raise TypeError(f"{who}: grads is a {type(given).__name__}, but params is a list of {count}")
+        if len(entries) != count:
+            raise ValueError(f"{who}: grads has {len(entries)} entries, but params has {count}")
+        return entries
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{who}: grads is a {type(given).__name__}, but params is a dict of {count}")
+    for key in keys:
+        if key not in given:
+            raise ValueError(f"{who}: grads has no entry {key!r}, but params has one")
+    for key in given:
+        if key not in keys:
+            raise ValueError(f"{who}: grads has an entry {key!r}, but params has none")
+    return [given[key] for key in keys]
+
+
+def changed_parameter(optimizer, params, keys):
+    """The exception for a parameter that is no longer what it was when the optimizer was made."""
+    who = type(optimizer).__name__
+    for k, w in enumerate(params):
+        if not w.flags.writeable:
+            return ValueError(f"{who}: {place_of('params', keys, k)} is read-only, but must be writeable")
+    return ValueError(f"{who}: a parameter has been resized or given another memory; make a new optimizer")
+
+
+def nonfinite(optimizer, grads, keys, tensor, entry):
+    """The exception for a gradient that is NaN or infinite."""
+    g = np.asarray(grads[tensor])
+    index = [str(int(i)) for i in np.unravel_index(entry, g.shape)] if g.ndim else []
+    place = place_of("grads", keys, tensor) + (f"[{', '.join(index)}]" if index else "")
+    return FloatingPointError(f"{type(optimizer).__name__}: {place} is {g.reshape(-1)[entry]}, but must be finite")
+
+
+def busy(optimizer):
+    """The exception for a second step while one is running."""
+    return RuntimeError(f"{type(optimizer).__name__}: another thread is in a step of this optimizer; use a lock")
+
+
+# ---- the state of an optimizer ----
+
+
+def saved_groups(who, state):
+    """The entries of a state dict: its state, the options of its groups as one, and the keys of its parameters."""
+    if not isinstance(state, Mapping) or "state" not in state or "param_groups" not in state:
+        raise TypeError(f"{who}: state is a {type(state).__name__}, but must be a dict with state and param_groups")
+    entries, groups = state["state"], state["param_groups"]
+    if not isinstance(entries, Mapping):
+        raise TypeError(f"{who}: state['state'] is a {type(entries).__name__}, but must be a dict")
+    if not isinstance(groups, (list, tuple)) or not groups or not all(isinstance(g, Mapping) for g in groups):
+        raise TypeError(f"{who}: state['param_groups'] must be a list of dicts")
+    options, indices = None, []
+    for k, group in enumerate(groups):
+        if not isinstance(group.get("params"), (list, tuple)):
+            raise TypeError(f"{who}: state['param_groups'][{k}] has no list of params")
+        indices += group["params"]
+        own = {name: value for name, value in group.items() if name not in ("params", "param_names")}
+        if options is not None and own != options:
+            raise ValueError(f"{who}: state['param_groups'] has groups with different options, but needs one set")
+        options = own
+    return entries, options, indices
+
+
+def saved_array(who, name, value, param):
+    """A copy of a saved state in its parameter's type."""
+    array = as_array(who, name, value)
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{who}: {name} is an {describe(array)}, but must hold real numbers")
+    if array.shape != param.shape:
+        raise ValueError(f"{who}: {name} has shape {array.shape}, but its parameter has shape {param.shape}")
+    return array
+
+
+def saved_number(who, name, value, low=0):
+    """A saved number that may stand in an array of one entry."""
+    array = as_array(who, name, value)
+    if array.size != 1 or array.dtype.kind not in "fiu":
+        raise TypeError(f"{who}: {name} is {value!r}, but must be one number")
+    return number(who, name, array.reshape(()).item(), low=low)
+
+
+def saved_count(who, name, value):
+    """A saved number of steps."""
+    x = saved_number(who, name, value)
+    if x != int(x):
+        raise ValueError(f"{who}: {name} is {x!r}, but must be a whole number")
+    return int(x)
 
 
 # ---- the arguments of a regularizer ----

@@ -23,6 +23,7 @@ ctypedef fused real:
     double
 
 include "_losses.pxi"
+include "_optimizers.pxi"
 
 # regularizers
 include "_regularizers.pxi"
@@ -74,6 +75,11 @@ def loss_kernels():
     kinds = {FL_KIND_POINTWISE: "pointwise", FL_KIND_ROOT: "root", FL_KIND_PAIRS: "pairs",
              FL_KIND_LABELS: "labels", FL_KIND_PROBABILITIES: "probabilities"}
     return {fl_losses[i].name.decode(): kinds[fl_losses[i].kind] for i in range(FL_LOSS_COUNT)}
+
+
+def update_kernels():
+    """Names of all optimizer kernels and the number of states of each, as in fastloss_kernels.def."""
+    return {fl_updates[i].name.decode(): fl_updates[i].states for i in range(FL_UPDATE_COUNT)}
 
 
 # regularizers

@@ -9,6 +9,7 @@ cdef extern from "fastloss.h" nogil:
         FL_BAD_LABEL
         FL_BAD_WEIGHT
         FL_WEIGHT_OVERFLOW
+        FL_NONFINITE
 
     ctypedef enum fl_reduction:
         FL_MEAN
@@ -39,6 +40,32 @@ cdef extern from "fastloss.h" nogil:
 
     ctypedef fl_status (*fl_loss_function)(fl_loss_call *call) noexcept
 
+    int FL_MAX_STATES
+
+    ctypedef struct fl_tensor:
+        Py_ssize_t n
+        int type
+        void *param
+        const void *grad
+        void *state[3]
+        double step
+        double product
+
+    ctypedef struct fl_update_call:
+        Py_ssize_t count
+        fl_tensor *tensors
+        double lr
+        double weight_decay
+        int maximize
+        double clip_value
+        double clip_norm
+        int check_finite
+        double param[5]
+        double norm
+        Py_ssize_t bad_tensor, bad
+
+    ctypedef fl_status (*fl_update_function)(fl_update_call *call) noexcept
+
     void fl_set_num_threads(int threads)
     int fl_get_num_threads()
     const char *fl_target()
@@ -46,6 +73,7 @@ cdef extern from "fastloss.h" nogil:
 
 cdef extern from "dispatch.h" nogil:
     int FL_LOSS_COUNT
+    int FL_UPDATE_COUNT
 
     ctypedef enum fl_kind:
         FL_KIND_POINTWISE
@@ -61,6 +89,12 @@ cdef extern from "dispatch.h" nogil:
         fl_loss_function function[2]
 
     const fl_loss_info fl_losses[]
+    ctypedef struct fl_update_info:
+        const char *name
+        int states
+        fl_update_function function
+
+    const fl_update_info fl_updates[]
     const char *fl_target_name(int i)
     int fl_use_target(const char *name)
     int fl_has_openmp()

@@ -1,5 +1,5 @@
 /* Picks one kernel table per float type, once, and forwards the public functions to it. What a call does around its
- * kernel is in loss_call.c.
+ * kernel is in loss_call.c and update_call.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "dispatch.h"
 
@@ -8,6 +8,8 @@
 
 #include "cpu.h"
 #include "loss_call.h"
+#include "update_call.h"
+
 #include "regularizer_call.h"
 
 /* The build defines FL_HAVE_name for every kernel set it compiled. */
@@ -103,6 +105,15 @@ const char *fl_target(void) { return active_target()->name; }
 
 const fl_loss_info fl_losses[FL_LOSS_COUNT] = {
 #define FL_LOSS(name, kind, cost) {#name, FL_KIND_##kind, cost, {fl_##name##_f32, fl_##name##_f64}},
+#include "fastloss_kernels.def"
+};
+
+#define FL_UPDATE(name, states) \
+    fl_status fl_##name(fl_update_call *call) { return fl_run_update(FL_UPDATE_##name, call); }
+#include "fastloss_kernels.def"
+
+const fl_update_info fl_updates[FL_UPDATE_COUNT] = {
+#define FL_UPDATE(name, states) {#name, states, fl_##name},
 #include "fastloss_kernels.def"
 };
 

@@ -1,4 +1,4 @@
-/* The kernel set in use, and the list of losses. For the files of src_c and the Python module; not installed.
+/* The kernel set in use, and the lists of losses and optimizers. For the files of src_c and the Python module; not installed.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef FL_DISPATCH_H
 #define FL_DISPATCH_H
@@ -21,6 +21,14 @@ typedef struct fl_loss_info {
 } fl_loss_info;
 
 extern const fl_loss_info fl_losses[FL_LOSS_COUNT];
+
+typedef struct fl_update_info {
+    const char *name;
+    int states;
+    fl_update_function function;
+} fl_update_info;
+
+extern const fl_update_info fl_updates[FL_UPDATE_COUNT];
 
 /* regularizers */
 typedef enum fl_regularizer_kind { FL_KIND_ENTRIES, FL_KIND_FEATURES } fl_regularizer_kind;

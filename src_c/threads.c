@@ -16,7 +16,6 @@
 #define FL_HAS_FORK 0
 #endif
 
-#define FL_GROUPS 256              /* partial sums of a call: the merge order is fixed by this, not by the threads */
 #define FL_PARALLEL_WORK 32768.0   /* cheap entries; below, waking a thread costs more than it saves */
 
 static int thread_limit = 0;      /* 0: not set; what OpenMP would use */
@@ -38,29 +37,49 @@ int fl_get_num_threads(void) {
 #endif
 }
 
-static double sum_group(fl_task task, const void *context, ptrdiff_t items, ptrdiff_t groups, ptrdiff_t group) {
-    /* items / groups rounded both ways, without the overflow of items * group */
+/* The range of a group: items / groups rounded both ways, without the overflow of items * group. */
+static void run_group(fl_group_task task, void *context, ptrdiff_t items, ptrdiff_t groups, ptrdiff_t group) {
     const ptrdiff_t size = items / groups, rest = items % groups;
-    const ptrdiff_t begin = group * size + (group < rest ? group : rest), end = begin + size + (group < rest);
+    const ptrdiff_t begin = group * size + (group < rest ? group : rest);
+    task(context, group, begin, begin + size + (group < rest));
+}
+
+void fl_run_groups(fl_group_task task, void *context, ptrdiff_t items, double work) {
+    const ptrdiff_t groups = items < FL_GROUPS ? items : FL_GROUPS;
+#ifdef _OPENMP
+    int threads = work < FL_PARALLEL_WORK || groups < 2 || forked ? 1 : fl_get_num_threads();
+    if (threads > 1 && threads > omp_get_num_procs()) threads = omp_get_num_procs(); /* the question is a system call */
+    if (threads > 1 && !omp_in_parallel()) {
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+        for (ptrdiff_t g = 0; g < groups; g++) run_group(task, context, items, groups, g);
+        return;
+    }
+#endif
+    (void)work;
+    for (ptrdiff_t g = 0; g < groups; g++) run_group(task, context, items, groups, g);
+}
+
+typedef struct sums {
+    fl_task task;
+    const void *context;
+    double partial[FL_GROUPS]; /* merged in order, whichever thread computed which */
+} sums;
+
+static void sum_group(void *context, ptrdiff_t group, ptrdiff_t begin, ptrdiff_t end) {
+    sums *s = (sums *)context;
     double sum = 0;
-    for (ptrdiff_t i = begin; i < end; i++) sum += task(context, i);
-    return sum;
+    for (ptrdiff_t i = begin; i < end; i++) sum += s->task(s->context, i);
+    s->partial[group] = sum;
 }
 
 double fl_sum_items(fl_task task, const void *context, ptrdiff_t items, double work) {
     if (items == 1) return task(context, 0);
     const ptrdiff_t groups = items < FL_GROUPS ? items : FL_GROUPS;
-    double partial[FL_GROUPS], sum = 0;
-#ifdef _OPENMP
-    int threads = work < FL_PARALLEL_WORK || forked ? 1 : fl_get_num_threads();
-    if (threads > omp_get_num_procs()) threads = omp_get_num_procs();
-    if (threads > 1 && !omp_in_parallel()) {
-#pragma omp parallel for num_threads(threads) schedule(dynamic)
-        for (ptrdiff_t g = 0; g < groups; g++) partial[g] = sum_group(task, context, items, groups, g);
-    } else
-#endif
-        for (ptrdiff_t g = 0; g < groups; g++) partial[g] = sum_group(task, context, items, groups, g);
-    (void)work;
-    for (ptrdiff_t g = 0; g < groups; g++) sum += partial[g];
+    sums s; /* not cleared: 2 KB */
+    double sum = 0;
+    s.task = task;
+    s.context = context;
+    fl_run_groups(sum_group, &s, items, work);
+    for (ptrdiff_t g = 0; g < groups; g++) sum += s.partial[g];
     return sum;
 }

@@ -11,4 +11,10 @@ typedef double (*fl_task)(const void *context, ptrdiff_t item);
  * has the same bits for every number of threads. `work`: the whole in cheap entries; threads start above a threshold. */
 double fl_sum_items(fl_task task, const void *context, ptrdiff_t items, double work);
 
+/* Calls task(context, group, begin, end) for ranges that together are 0 ... items - 1: at most FL_GROUPS of them,
+ * fixed by `items` alone, in any order and on any thread. */
+#define FL_GROUPS 256
+typedef void (*fl_group_task)(void *context, ptrdiff_t group, ptrdiff_t begin, ptrdiff_t end);
+void fl_run_groups(fl_group_task task, void *context, ptrdiff_t items, double work);
+
 #endif

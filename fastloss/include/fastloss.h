@@ -23,7 +23,8 @@ typedef enum fl_status {
     FL_OK = 0,
     FL_BAD_LABEL,      /* a class out of range; `bad` is its row */
     FL_BAD_WEIGHT,     /* a negative, NaN or infinite weight; `bad` is its position, row by row */
-    FL_WEIGHT_OVERFLOW /* the weights add up to infinity */
+    FL_WEIGHT_OVERFLOW, /* the weights add up to infinity */
+    FL_NONFINITE        /* a gradient is NaN or infinite; `bad_tensor` and `bad` say where */
 } fl_status;
 
 typedef enum fl_reduction { FL_MEAN = 0, FL_SUM = 1, FL_NONE = 2 } fl_reduction;
@@ -84,6 +85,58 @@ typedef fl_status (*fl_loss_function)(fl_loss_call *call);
 #define FL_LOSS(name, kind, cost)                   \
     fl_status fl_##name##_f32(fl_loss_call *call); \
     fl_status fl_##name##_f64(fl_loss_call *call);
+#include "fastloss_kernels.def"
+
+#define FL_MAX_STATES 3
+
+/* One array of parameters with its gradient and what an optimizer keeps for it; all contiguous, all of one type. */
+typedef struct fl_tensor {
+    ptrdiff_t n;                /* entries */
+    int type;                   /* 0: float, 1: double */
+    void *param;                /* read and written */
+    const void *grad;           /* read */
+    void *state[FL_MAX_STATES]; /* read and written; the list below says which; all zero before the first step */
+    double step;                /* steps taken so far; counted up by each call */
+    double product;             /* nadam: the product of its momenta, 1 before the first step; updated */
+    ptrdiff_t first_part;       /* private */
+} fl_tensor;
+
+/* One step of an optimizer for all tensors of a model. Set everything to zero first ({0}), then what is needed.
+ *
+ * Not checked: pointers, and the ranges of the numbers. Checked before anything is written: gradients, with
+ * check_finite. Aliasing: the written arrays share no byte with each other, nor with any gradient; gradients may share
+ * theirs. The result has the same bits for every number of threads, every kernel set, and every way to split the same
+ * parameters into tensors. */
+typedef struct fl_update_call {
+    ptrdiff_t count; /* tensors */
+    fl_tensor *tensors;
+    double lr;
+    double weight_decay; /* added to the gradient as weight_decay * param; adam with decoupled, lion: see there */
+    int maximize;        /* the gradient's sign is turned */
+    double clip_value;   /* the gradient is clipped to +-clip_value; 0: not */
+    double clip_norm;    /* then multiplied by min(1, clip_norm / (norm over all tensors + 1e-6)); 0: not */
+    int check_finite;    /* FL_NONFINITE if a gradient is not, and nothing is written */
+    double param[5];     /* the optimizer's own parameters: see the list below */
+    double norm;              /* written: the norm of all gradients, with clip_norm only */
+    ptrdiff_t bad_tensor, bad; /* written: where a check failed */
+} fl_update_call;
+
+typedef fl_status (*fl_update_function)(fl_update_call *call);
+
+/* The optimizers, each as fl_NAME. In brackets: param[0], param[1], ...; in braces: state[0], state[1], ...
+ *
+ *   sgd                                                sgd_momentum [momentum, dampening, nesterov] {buffer}
+ *   adagrad [lr_decay, eps, eps_inside] {sum of squares, which may start above 0}
+ *   adadelta [rho, eps] {square average, average of squared updates}
+ *   rmsprop [alpha, eps, momentum, eps_inside] {square average}
+ *     rmsprop_momentum {square average, buffer}        rmsprop_centered {square average, gradient average}
+ *     rmsprop_centered_momentum {square average, gradient average, buffer}
+ *   adam [beta1, beta2, eps, bias_correction, decoupled] {average, square average}
+ *     adam_amsgrad {average, square average, largest square average}
+ *   radam [beta1, beta2, eps], nadam [beta1, beta2, eps, momentum_decay] {average, square average}
+ *   adamax [beta1, beta2, eps] {average, largest}      lion [beta1, beta2] {average}; its decay is decoupled
+ */
+#define FL_UPDATE(name, states) fl_status fl_##name(fl_update_call *call);
 #include "fastloss_kernels.def"
 
 /* regularizers */

@@ -127,9 +127,9 @@ class Focal(_Binary):
 
     Notes
     -----
-    ``pred`` any shape (logits); targets have the same, 0 or 1: above 1/2 counts as 1, anything else as 0. The error is at most (2 gamma + 6) ULP for gamma a
-    multiple of 1/2 up to 16: the power is then made by products and a root. Otherwise the fraction f of gamma goes
-    through exp(-f M), M = -log(1 - p_t), which adds 2 f M ULP.
+    ``pred`` any shape (logits); targets have the same, 0 or 1: above 1/2 counts as 1, anything else as 0. The error is
+    at most (2 gamma + 6) ULP for gamma a multiple of 1/2 up to 16: the power is then made by products and a root.
+    Otherwise the fraction f of gamma goes through exp(-f M), M = -log(1 - p_t), which adds 2 f M ULP.
 
     Examples
     --------

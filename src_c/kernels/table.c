@@ -7,8 +7,15 @@
 #define FL_LOSS(name, kind, cost) double FN(name)(const fl_loss_call *call, fl_part part);
 #include "fastloss_kernels.def"
 
+#define FL_UPDATE(name, states) \
+    void FN(name)(const fl_tensor *tensor, const fl_rates *rates, ptrdiff_t begin, ptrdiff_t end);
+#include "fastloss_kernels.def"
+
 fl_status FN(scan_labels)(fl_loss_call *call);
 fl_status FN(scan_weights)(fl_loss_call *call);
+void FN(grad_limits)(const fl_tensor *tensor, ptrdiff_t begin, ptrdiff_t end, fl_grad_summary *sum);
+void FN(grad_squares)(const fl_tensor *tensor, ptrdiff_t begin, ptrdiff_t end, const double scale[2],
+                      fl_grad_summary *sum);
 
 /* regularizers */
 #define FL_REGULARIZER(name, kind, cost) double FN(name)(const fl_regularizer_call *call, fl_part part);
@@ -24,6 +31,14 @@ const fl_table FN(table) = {
         },
     .scan_labels = FN(scan_labels),
     .scan_weights = FN(scan_weights),
+    .update =
+        {
+#define FL_UPDATE(name, states) [FL_UPDATE_##name] = FN(name),
+#include "fastloss_kernels.def"
+        },
+    .grad_limits = FN(grad_limits),
+    .grad_squares = FN(grad_squares),
+
     /* regularizers */
     .regularizer =
         {

@@ -29,6 +29,40 @@ typedef double (*fl_loss_kernel)(const fl_loss_call *call, fl_part part);
 /* Checks all labels and weights of a call and adds the weights up; on failure sets `bad`. Writes nothing else. */
 typedef fl_status (*fl_scan_kernel)(fl_loss_call *call);
 
+/* The numbers of a step that are the same for all entries of a tensor; update_rates.c computes them. */
+typedef struct fl_rates {
+    int plain;                /* the gradient is taken as it is: no clipping, sign or decay */
+    double limit, factor;     /* the gradient is clipped to +-limit, then multiplied */
+    double decay;             /* times w is added to the gradient */
+    double shrink;            /* w is multiplied by this first: decoupled decay */
+    double rate, grad_rate;   /* w += rate * direction; grad_rate: NAdam's share of the bare gradient */
+    double pull;              /* first moment: m += pull * (g - m), or with from_end: m = g + pull * (g - m) */
+    double keep, take;        /* second moment: v = keep v + take g g */
+    double root;              /* factor of sqrt(v) */
+    double eps_inside, eps;   /* added below and above the root */
+    double momentum, fresh;   /* b = momentum b + fresh g */
+    int from_end, option;     /* option: Nesterov's look-ahead; RAdam's rectified step */
+} fl_rates;
+
+/* Updates the entries [begin, end) of a tensor. */
+typedef void (*fl_update_kernel)(const fl_tensor *tensor, const fl_rates *rates, ptrdiff_t begin, ptrdiff_t end);
+
+/* What is known of gradients. Everything in it is merged without rounding, so in any order: `largest` and `nan` by
+ * maximum, the four parts of the sum of squares by addition. */
+typedef struct fl_grad_summary {
+    double largest;
+    int nan;
+    double squares[4];
+} fl_grad_summary;
+
+/* Merge the entries [begin, end) into a summary. scale: the limit of clipping by value, and the power of two that
+ * brings the largest gradient below 1. At most FL_UPDATE_PART entries at once. */
+typedef void (*fl_limits_kernel)(const fl_tensor *tensor, ptrdiff_t begin, ptrdiff_t end, fl_grad_summary *sum);
+typedef void (*fl_squares_kernel)(const fl_tensor *tensor, ptrdiff_t begin, ptrdiff_t end, const double scale[2],
+                                  fl_grad_summary *sum);
+
+#define FL_UPDATE_PART 16384 /* entries of a part: its arrays fit in L2, and gradients.c sums no more at once */
+
 /* regularizers */
 enum fl_regularizer_id {
 #define FL_REGULARIZER(name, kind, cost) FL_REGULARIZER_##name,
@@ -45,6 +79,10 @@ typedef void (*fl_random_kernel)(uint64_t seed, const uint32_t counter[4], ptrdi
 typedef struct fl_table {
     fl_loss_kernel loss[FL_LOSS_COUNT];
     fl_scan_kernel scan_labels, scan_weights;
+    fl_update_kernel update[FL_UPDATE_COUNT];
+    fl_limits_kernel grad_limits;
+    fl_squares_kernel grad_squares;
+
     /* regularizers */
     fl_regularizer_kernel regularizer[FL_REGULARIZER_COUNT];
     fl_random_kernel random_words;
