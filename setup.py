@@ -23,7 +23,7 @@ MACHINE = platform.machine().lower()
 GNU = ["-O3", "-g0", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
 
 # The kernel sets and what makes the compiler emit their instructions.
-TARGETS = {"scalar": []}
+TARGETS = {"scalar": ["-O2", "-ftree-vectorize"]}  # -O3 makes it half as large again, and no faster
 if MACHINE in ("x86_64", "amd64"):
     TARGETS["avx2"] = ["-mavx2", "-mfma"]
     TARGETS["avx512"] = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"]
@@ -47,7 +47,7 @@ class BuildKernels(build_ext):
                 jobs += [(source, name + bits, base + flags, macros) for source in KERNELS]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             ext.extra_objects = list(pool.map(self.compile, jobs))
-        ext.extra_compile_args = base
+        ext.extra_compile_args = base if msvc else [*base, "-O2"]
         ext.extra_link_args = [] if msvc else [*openmp, "-s"] if sys.platform.startswith("linux") else openmp
         super().build_extension(ext)
 
@@ -68,7 +68,7 @@ core = Extension(
     ["fastloss/_core.pyx"],
     include_dirs=[*INCLUDES, numpy.get_include()],
     define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-    depends=[str(p) for p in [*HEADERS, *SOURCES, *KERNELS, *PYX_PARTS]],
+    depends=["setup.py", *(str(p) for p in [*HEADERS, *SOURCES, *KERNELS, *PYX_PARTS])],
 )
 
 setup(

@@ -169,7 +169,8 @@ static void check_block(const function *f, int n, const real *x, worst *w) {
 
 static real into_domain(const function *f, real x) { return x < f->low || x > f->high ? f->high : x; }
 
-/* SplitMix64: the same inputs on every target, whatever the number of threads. */
+/* SplitMix64. The inputs must be the same on every target and for any number of threads, so only exact functions of
+ * the C library help to make them. */
 static uint64_t mix(uint64_t z) {
     z += 0x9e3779b97f4a7c15u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -189,7 +190,7 @@ static real draw(const function *f, int range, uint64_t seed) {
     const double sign = c & 1 ? 1 : -1, offset = (double)((int64_t)(b % 2001) - 1000);
     double x = real_of((lane_uint)a);
     if (range == DENSE) x = between(a, f->dense_low, f->dense_high);
-    if (range == NEAR_ZERO) x = sign * exp2(between(a, -60, 2));
+    if (range == NEAR_ZERO) x = sign * ldexp(between(a, 1, 2), (int)(b % 62) - 60);
     if (range == NEAR_BREAK && !f->of_logarithm) { /* a multiple of log(2) / 4, and some ULP more */
         const double step = 0.25 * (double)ln2_high;
         x = step * floor(between(a, f->dense_low, f->dense_high) / step);
