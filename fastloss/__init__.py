@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fast losses, gradients and optimizer steps on NumPy arrays."""
 
+from . import linear
 from ._config import get_include, show_config
 from ._core import get_num_threads, set_num_threads
 from .gradcheck import check_grad
@@ -49,6 +50,7 @@ __all__ = [
     "check_grad",
     "get_include",
     "get_num_threads",
+    "linear",
     "set_num_threads",
     "show_config",
 ]

@@ -183,7 +183,7 @@ class Pinball(Loss):
 
 
 class EpsilonInsensitive(Loss):
-    """``max(0, |r| - epsilon)``, or its square: nothing inside a tube around the target, as in support vector regression.
+    """``max(0, |r| - epsilon)``, or its square: nothing inside a tube around the target (support vector regression).
 
     Gradient ``sign(r)`` outside the tube (squared: ``2 (|r| - epsilon) sign(r)``), 0 in it and at its edge.
     Vapnik (1995), The Nature of Statistical Learning Theory.
