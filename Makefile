@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# One command per job, each from a clean clone: Python 3.10 or newer (PY=...), a C compiler and make are all it takes.
+# The package is built once, as a wheel, and every environment installs that wheel: what runs is what users get.
+
+PY ?= python3
+V := .venv
+P := .venv-peers
+SOURCES := setup.py pyproject.toml MANIFEST.in README.md \
+           $(shell find fastloss src_c -type f ! -name '*.so' ! -path '*/__pycache__/*')
+WHEEL = $$(echo $(V)/wheel/*.whl)
+# Formatting differs between versions.
+RUFF := ruff==0.17.5
+TORCH := torch==2.13.0
+
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-peers bench lint format clean
+
+help:
+	@echo "make demo        train the SVM and the softmax classifier on handwritten digits, against NumPy"
+	@echo "make test        all tests but those against PyTorch, and the examples in the docstrings"
+	@echo "make test-peers  the tests against PyTorch"
+	@echo "make bench       times against the NumPy baseline"
+	@echo "make lint        style checks; make format mends what it can"
+	@echo "make clean       remove what the others made"
+
+demo: $(V)/.demo
+	$(V)/bin/python examples/demo.py
+
+# pytest's own script, not `python -m pytest`: that one would find the uncompiled package of this folder first.
+test: $(V)/.test
+	$(V)/bin/pytest tests --ignore=tests/peers
+	$(V)/bin/pytest --doctest-modules --pyargs fastloss
+
+test-peers: $(P)/.test
+	@if [ -d tests/peers ]; then $(P)/bin/pytest tests/peers; else echo "no tests/peers here"; fi
+
+bench: $(V)/.bench
+	$(V)/bin/pytest benchmarks/test_bench.py
+
+lint: $(V)/.ruff
+	$(V)/bin/ruff check .
+	$(V)/bin/ruff format --check .
+
+format: $(V)/.ruff
+	$(V)/bin/ruff check --fix .
+	$(V)/bin/ruff format .
+
+clean:
+	rm -rf $(V) $(P) build dist fastloss.egg-info .pytest_cache .hypothesis .ruff_cache .benchmarks demo.png
+	rm -f fastloss/*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- environments: a stamp file says that a step is done ----
+
+$(V)/.python $(P)/.python:
+	@command -v $(PY) >/dev/null || { echo "fastloss needs Python 3.10 or newer, but there is no $(PY): give PY=..."; exit 1; }
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "fastloss needs Python 3.10 or newer, but $(PY) is $$($(PY) --version 2>&1): give PY=..."; exit 1; }
+	$(PY) -m venv $(@D)
+	@touch $@
+
+$(V)/.wheel: $(V)/.python $(SOURCES)
+	rm -rf $(V)/wheel build/lib* build/bdist*
+	$(V)/bin/pip wheel --quiet --no-deps --wheel-dir $(V)/wheel .
+	@touch $@
+
+$(V)/.package: $(V)/.wheel
+	$(V)/bin/pip install --quiet --no-deps --force-reinstall $(WHEEL)
+	@touch $@
+
+$(V)/.demo $(V)/.test $(V)/.bench: $(V)/.package
+	$(V)/bin/pip install --quiet "$(WHEEL)[$(patsubst .%,%,$(@F))]"
+	@touch $@
+
+$(V)/.ruff: $(V)/.python
+	$(V)/bin/pip install --quiet $(RUFF)
+	@touch $@
+
+$(P)/.test: $(P)/.python $(V)/.wheel
+	$(P)/bin/pip install --quiet --no-deps --force-reinstall $(WHEEL)
+	$(P)/bin/pip install --quiet "$(WHEEL)[test]" $(TORCH)
+	@touch $@
