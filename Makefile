@@ -20,7 +20,7 @@ help:
 	@echo "make demo        train the SVM and the softmax classifier on handwritten digits, against NumPy"
 	@echo "make test        all tests but those against PyTorch, and the examples in the docstrings"
 	@echo "make test-peers  the tests against PyTorch"
-	@echo "make bench       times against the NumPy baseline"
+	@echo "make bench       times against the NumPy baseline; BENCH='--threads 2' or '-k Adam' passes options on"
 	@echo "make lint        style checks; make format mends what it can"
 	@echo "make clean       remove what the others made"
 
@@ -36,7 +36,7 @@ test-peers: $(P)/.test
 	@if [ -d tests/peers ]; then $(P)/bin/pytest tests/peers; else echo "no tests/peers here"; fi
 
 bench: $(V)/.bench
-	$(V)/bin/pytest benchmarks/test_bench.py
+	$(V)/bin/pytest --benchmark-quiet benchmarks/test_bench.py $(BENCH)
 
 lint: $(V)/.ruff
 	$(V)/bin/ruff check .

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import fastloss
+
 TABLE = pytest.StashKey()
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- table of make bench -->\n", "<!-- end of the table -->\n"
@@ -16,10 +18,12 @@ BEGIN, END = "<!-- table of make bench -->\n", "<!-- end of the table -->\n"
 
 def pytest_addoption(parser):
     parser.addoption("--readme", action="store_true", help="write the table into README.md")
+    parser.addoption("--threads", type=int, default=1, help="for fastloss; NumPy has one outside of BLAS")
 
 
 def pytest_configure(config):
     config.stash[TABLE] = {}
+    fastloss.set_num_threads(config.getoption("--threads"))
 
 
 @pytest.fixture
@@ -51,9 +55,7 @@ def machine():
         model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    from fastloss import show_config
-
-    kernels, threads = (show_config(mode="dicts")[section] for section in ("Kernels", "Threads"))
+    kernels, threads = (fastloss.show_config(mode="dicts")[section] for section in ("Kernels", "Threads"))
     return (
         f"{model}, {os.cpu_count()} processors; kernels {kernels['target']}, {threads['used']} thread(s); "
         f"Python {platform.python_version()}, NumPy {np.__version__}"

@@ -146,13 +146,18 @@ class L2:
     """strength * sum(w^2); adds 2 strength w to the gradient."""
 
     def __init__(self, strength, w):
-        self.strength, self.work = strength, np.empty_like(w)
+        self.strength, self.work, self.pieces = strength, np.empty(min(w.size, PIECE), w.dtype), pieces(w.size, PIECE)
 
     def add_grad(self, w, grad):
-        flat = w.reshape(-1)
-        np.multiply(w, 2 * self.strength, out=self.work)
-        np.add(grad, self.work, out=grad)
-        return self.strength * float(np.dot(flat, flat))
+        w, grad = w.reshape(-1), grad.reshape(-1)
+        if len(self.pieces) == 1:
+            return self.strength * self.piece(w, grad, self.work)
+        return self.strength * sum(self.piece(w[s], grad[s], self.work[: s.stop - s.start]) for s in self.pieces)
+
+    def piece(self, w, grad, work):
+        np.multiply(w, 2 * self.strength, out=work)
+        np.add(grad, work, out=grad)
+        return float(np.dot(w, w))
 
 
 class Optimizer:
