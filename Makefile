@@ -1,61 +1,83 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Every command a developer or a newcomer needs; each installs what it needs first, into .venv (or .venv-peers).
-PYTHON ?= python3
-VENV = .venv
-PEERS = .venv-peers
-SOURCES = setup.py pyproject.toml MANIFEST.in README.md $(wildcard fastloss/*.p* fastloss/losses/*.py fastloss/include/*) \
-          $(wildcard src_c/*.[ch] src_c/*/*.[ch])
-PIP = -m pip install --quiet --disable-pip-version-check
+# One command per job, each from a clean clone: Python 3.10 or newer (PY=...), a C compiler and make are all it takes.
+# The package is built once, as a wheel, and every environment installs that wheel: what runs is what users get.
 
-.PHONY: demo test test-peers bench lint clean
+PY ?= python3
+V := .venv
+P := .venv-peers
+SOURCES := setup.py pyproject.toml MANIFEST.in README.md \
+           $(shell find fastloss src_c -type f ! -name '*.so' ! -path '*/__pycache__/*')
+WHEEL = $$(echo $(V)/wheel/*.whl)
+# Formatting differs between versions.
+RUFF := ruff==0.17.5
+TORCH := torch==2.13.0
+
+.NOTPARALLEL:
 .DELETE_ON_ERROR:
+.PHONY: help demo test test-peers bench lint format clean
 
-demo: $(VENV)/.demo
-	$(VENV)/bin/python examples/demo.py
+help:
+	@echo "make demo        train the SVM and the softmax classifier on handwritten digits, against NumPy"
+	@echo "make test        all tests but those against PyTorch, and the examples in the docstrings"
+	@echo "make test-peers  the tests against PyTorch"
+	@echo "make bench       times against the NumPy baseline; BENCH='--threads 2' or '-k Adam' passes options on"
+	@echo "make lint        style checks; make format mends what it can"
+	@echo "make clean       remove what the others made"
 
-# The pytest program, not `python -m pytest`: that would import the sources here instead of what was installed.
-test: $(VENV)/.test
-	$(VENV)/bin/pytest tests --ignore=tests/peers
-	$(VENV)/bin/pytest --doctest-modules --pyargs fastloss --ignore-glob='*/__main__.py'
+demo: $(V)/.demo
+	$(V)/bin/python examples/demo.py
 
-test-peers: $(PEERS)/.test
-	$(PEERS)/bin/pytest tests/peers
+# pytest's own script, not `python -m pytest`: that one would find the uncompiled package of this folder first.
+test: $(V)/.test
+	$(V)/bin/pytest tests --ignore=tests/peers
+	$(V)/bin/pytest --doctest-modules --pyargs fastloss
 
-bench: $(VENV)/.bench
-	$(VENV)/bin/pytest benchmarks --benchmark-disable-gc --benchmark-quiet
+test-peers: $(P)/.test
+	@if [ -d tests/peers ]; then $(P)/bin/pytest tests/peers; else echo "no tests/peers here"; fi
 
-lint: $(VENV)/.lint
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
+bench: $(V)/.bench
+	$(V)/bin/pytest --benchmark-quiet benchmarks/test_bench.py $(BENCH)
+
+lint: $(V)/.ruff
+	$(V)/bin/ruff check .
+	$(V)/bin/ruff format --check .
+
+format: $(V)/.ruff
+	$(V)/bin/ruff check --fix .
+	$(V)/bin/ruff format .
 
 clean:
-	rm -rf build dist *.egg-info $(VENV) $(PEERS)
+	rm -rf $(V) $(P) build dist fastloss.egg-info .pytest_cache .hypothesis .ruff_cache .benchmarks demo.png
+	rm -f fastloss/*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# ---- environments: one stamp file per set of extras, renewed when a source is newer ----
+# ---- environments: a stamp file says that a step is done ----
 
-%/.python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-	    { echo "fastloss needs Python 3.10 or newer; try: make PYTHON=/path/to/python3.12"; exit 1; }
-	$(PYTHON) -m venv $*
-	touch $@
+$(V)/.python $(P)/.python:
+	@command -v $(PY) >/dev/null || { echo "fastloss needs Python 3.10 or newer, but there is no $(PY): give PY=..."; exit 1; }
+	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "fastloss needs Python 3.10 or newer, but $(PY) is $$($(PY) --version 2>&1): give PY=..."; exit 1; }
+	$(PY) -m venv $(@D)
+	@touch $@
 
-# The package is built once and installed from the wheel.
-$(VENV)/.wheel: $(VENV)/.python $(SOURCES)
-	rm -rf build/wheel
-	$(VENV)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w build/wheel .
-	touch $@
+$(V)/.wheel: $(V)/.python $(SOURCES)
+	rm -rf $(V)/wheel build/lib* build/bdist*
+	$(V)/bin/pip wheel --quiet --no-deps --wheel-dir $(V)/wheel .
+	@touch $@
 
-$(VENV)/.demo $(VENV)/.test $(VENV)/.bench: $(VENV)/.%: $(VENV)/.wheel
-	$(VENV)/bin/python $(PIP) --force-reinstall --no-deps build/wheel/*.whl
-	$(VENV)/bin/python $(PIP) "$$(ls build/wheel/*.whl)[$*]"
-	touch $@
+$(V)/.package: $(V)/.wheel
+	$(V)/bin/pip install --quiet --no-deps --force-reinstall $(WHEEL)
+	@touch $@
 
-$(PEERS)/.test: $(PEERS)/.python $(VENV)/.wheel
-	$(PEERS)/bin/python $(PIP) torch==2.13.0
-	$(PEERS)/bin/python $(PIP) --force-reinstall --no-deps build/wheel/*.whl
-	$(PEERS)/bin/python $(PIP) "$$(ls build/wheel/*.whl)[test]"
-	touch $@
+$(V)/.demo $(V)/.test $(V)/.bench: $(V)/.package
+	$(V)/bin/pip install --quiet "$(WHEEL)[$(patsubst .%,%,$(@F))]"
+	@touch $@
 
-$(VENV)/.lint: $(VENV)/.python
-	$(VENV)/bin/python $(PIP) "ruff==0.17.*"
-	touch $@
+$(V)/.ruff: $(V)/.python
+	$(V)/bin/pip install --quiet $(RUFF)
+	@touch $@
+
+$(P)/.test: $(P)/.python $(V)/.wheel
+	$(P)/bin/pip install --quiet --no-deps --force-reinstall $(WHEEL)
+	$(P)/bin/pip install --quiet "$(WHEEL)[test]" $(TORCH)
+	@touch $@

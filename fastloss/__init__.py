@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fast losses, gradients and optimizer steps on NumPy arrays."""
 
-from . import schedules
+from . import linear, schedules
 from ._config import get_include, show_config
 from ._core import get_num_threads, set_num_threads
 from .gradcheck import check_grad
@@ -69,6 +69,7 @@ __all__ = [
     "dropout_grad",
     "get_include",
     "get_num_threads",
+    "linear",
     "schedules",
     "set_num_threads",
     "show_config",

@@ -476,20 +476,25 @@ def scan(loss, pred, target):
         if bad.any():
             raise failure(loss, 1, int(np.argmax(bad)), y, None, z.shape[1])
         return
-    values = as_floats(who, "target", y)
-    report(who, "target", y, np.isnan(values), "not NaN")
-    low, high, allowed, words = loss._domain(p.dense)
+    scan_values(loss, who, "target", y, p.dense)
+    report(who, "pred", z, loss._bad_pred(as_floats(who, "pred", z)), loss._pred_words)
+
+
+def scan_values(loss, who, name, y, dense):
+    """Raise for the first of the float targets that is NaN or outside the loss's domain."""
+    values = as_floats(who, name, y)
+    report(who, name, y, np.isnan(values), "not NaN")
+    low, high, allowed, words = loss._domain(dense)
     bad = ~np.isin(values, allowed) if allowed is not None else (values < low) | (values > high)
     if words.startswith("above"):
         bad |= values == low
-    report(who, "target", y, bad, words)
-    if p.dense:
+    report(who, name, y, bad, words)
+    if dense:
         sums = values.sum(axis=1)
         wrong = np.abs(sums - 1) > 1e-6 * max(1, values.shape[1]) ** 0.5 + 1e-6
         if wrong.any():
             row = int(np.argmax(wrong))
-            raise ValueError(f"{who}: target[{row}] adds up to {sums[row]}, but probabilities must add up to 1")
-    report(who, "pred", z, loss._bad_pred(as_floats(who, "pred", z)), loss._pred_words)
+            raise ValueError(f"{who}: {name}[{row}] adds up to {sums[row]}, but probabilities must add up to 1")
 
 
 def report(who, name, array, bad, words):
