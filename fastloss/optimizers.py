@@ -243,7 +243,7 @@ class Optimizer(Stepper):
         """
         who = type(self).__name__
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 about = json.loads(str(file["about"]))
                 state = {}
                 for key in file.files:
