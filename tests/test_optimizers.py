@@ -202,7 +202,7 @@ def big_course(params, t):
 
 
 def big_start(dtype):
-    return [np.cos(np.arange(n)).astype(dtype) for n in (40_000, 1, 17, 20_011)]
+    return [np.cos(np.arange(n)).astype(dtype) for n in (120_000, 1, 17, 20_011)]  # enough for threads to start
 
 
 ALL_OPTIONS = {"clip_value": 5.0, "clip_norm": 3.0, "weight_decay": 0.01, "maximize": True}
