@@ -9,8 +9,8 @@
 #include "threads.h"
 #include "update_rates.h"
 
-#define FL_UPDATE_COST 2.0 /* an entry, in cheap entries of a loss: it moves more memory */
-#define FL_NORM_EPS 1e-6   /* added to the norm that divides, as PyTorch does */
+#define FL_UPDATE_COST 0.25 /* what an entry counts when threads are considered: they start from 131,072 entries */
+#define FL_NORM_EPS 1e-6    /* added to the norm that divides, as PyTorch does */
 
 typedef struct run {
     fl_update_call *call;
@@ -98,7 +98,7 @@ static fl_grad_summary look(run *r, fl_group_task task) {
     fl_grad_summary groups[FL_GROUPS], all = {0};
     for (ptrdiff_t g = 0; g < used; g++) groups[g] = all;
     r->groups = groups;
-    fl_run_groups(task, r, r->parts, r->work / FL_UPDATE_COST);
+    fl_run_groups(task, r, r->parts, r->work);
     r->groups = NULL;
     for (ptrdiff_t g = 0; g < used; g++) {
         if (groups[g].largest > all.largest) all.largest = groups[g].largest;

@@ -202,7 +202,7 @@ def big_course(params, t):
 
 
 def big_start(dtype):
-    return [np.cos(np.arange(n)).astype(dtype) for n in (40_000, 1, 17, 20_011)]
+    return [np.cos(np.arange(n)).astype(dtype) for n in (120_000, 1, 17, 20_011)]  # enough for threads to start
 
 
 ALL_OPTIONS = {"clip_value": 5.0, "clip_norm": 3.0, "weight_decay": 0.01, "maximize": True}
@@ -486,3 +486,24 @@ def test_two_threads_may_step_two_optimizers_at_once():
     alone = [run(seed) for seed in range(4)]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(run, range(4))) == alone
+
+
+def test_two_threads_in_one_optimizer_get_whole_steps_or_an_error():
+    from concurrent.futures import ThreadPoolExecutor
+
+    w, g = np.zeros(100_000), np.ones(100_000)
+    opt = fl.SGD(w, lr=1.0)
+
+    def run(_):
+        taken = 0
+        for _ in range(200):
+            try:
+                opt.step(g)
+                taken += 1
+            except RuntimeError as error:
+                assert "another thread is in a step" in str(error)
+        return taken
+
+    with ThreadPoolExecutor(2) as pool:
+        taken = sum(pool.map(run, range(2)))
+    assert opt.t == taken and np.all(w == -taken)
