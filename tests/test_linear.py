@@ -504,9 +504,12 @@ def test_interrupt_comes_within_a_second():
     X = np.random.default_rng(0).normal(size=(200_000, 50))
     objective = fl.linear.Objective(fl.SquaredError(), X, X[:, 0])
     timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
-    timer.start()
-    with pytest.raises(KeyboardInterrupt) as caught:
-        fl.linear.train(objective, epochs=100_000)
+    try:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            fl.linear.train(objective, epochs=100_000)
+    finally:
+        timer.cancel()
     assert caught.value.result.n_epochs >= 0
 
 
