@@ -18,8 +18,10 @@ from . import _check
 from ._core import Loss
 from .losses import RootMeanSquaredError, SquaredError
 
-BLOCK_BYTES = 1 << 19  # of X and scores in a block: it stays in the second-level cache between its two products
-LEAST_ROWS = 128  # ... but fewer rows than this waste the matrix product on its own overhead
+# Rows go through in blocks, whose X should still be in a cache for its second product. Measured on a million to 50
+# million entries, 1 to 50 classes: 1 to 4 MB are within 5 % of the best, less pays for more calls, more for memory.
+BLOCK_BYTES = 1 << 21  # of X and scores
+LEAST_ROWS = 128
 
 
 class Objective:
@@ -46,7 +48,8 @@ class Objective:
     sample_weight : array_like, optional
         As for the loss: (n,), finite, at least 0.
     n_classes : int, optional
-        Number of scores for a loss over classes; else the largest label plus one, or the columns of ``y``.
+        Number of scores for a loss over classes; else that of its class weights, the largest label plus one, or the
+        columns of ``y``.
 
     Attributes
     ----------
@@ -107,7 +110,7 @@ class Objective:
             self.y, self._ignore = _check.as_labels("Objective", "y", given, loss._config_ignore_index)
             self.y = np.ascontiguousarray(self.y)
             keywords["ignore_index"] = self._ignore
-            inferred = self._largest_label() + 1 if n_classes is None else None
+            inferred = self._count_classes() if n_classes is None else None
         else:
             if given.ndim > 2:
                 raise ValueError(f"Objective: y has shape {given.shape}, but must be (n,) or (n, c)")
@@ -123,11 +126,14 @@ class Objective:
         self._is_root = isinstance(loss, RootMeanSquaredError)  # of which the squares add up
         self._sum_loss = SquaredError(reduction="sum") if self._is_root else type(loss)(**keywords)
 
-    def _largest_label(self):
+    def _count_classes(self):
+        """The largest label plus one, or as many as the loss has class weights."""
         labels = self.y if self._ignore is None else self.y[self.y != self._ignore]
+        if self.loss.class_weight is not None:
+            return len(self.loss.class_weight)
         if labels.size == 0:
             raise ValueError("Objective: y has no label to count classes by: give n_classes")
-        return max(int(labels.max()), 0)
+        return max(int(labels.max()), 0) + 1
 
     def _read_weights(self, sample_weight):
         """Weights in X's dtype (or None), and the weight of all rows in the loss's mean."""
