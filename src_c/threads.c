@@ -18,9 +18,11 @@
 
 #define FL_PARALLEL_WORK 32768.0   /* cheap entries; below, waking a thread costs more than it saves */
 
-static int thread_limit = 0;      /* 0: not set; what OpenMP would use */
-static volatile int forked = 0;   /* libgomp's threads do not exist in a forked child, and it would wait for them */
+static int thread_limit = 0; /* 0: not set; what OpenMP would use */
 
+#ifdef _OPENMP
+static volatile int forked = 0; /* libgomp's threads do not exist in a forked child, and it would wait for them */
+#endif
 #if FL_HAS_FORK && defined(_OPENMP)
 static void in_child(void) { forked = 1; }
 __attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }

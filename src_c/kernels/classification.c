@@ -370,52 +370,46 @@ FL_INLINE ptrdiff_t place_of(const real *z, vreal top, ptrdiff_t c) {
     return k;
 }
 
-FL_INLINE void softmax_target_many(const fl_loss_call *call, const row_block *b, real *loss, int level, int labels) {
+FL_INLINE real softmax_target_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real f, real *grad,
+                                  real *hess, int labels) {
     const vreal one = v_set(1);
     const ptrdiff_t c = call->c;
     const target_rule rule = target_rule_of(call, labels);
-    for (int j = 0; j < V_GROUP; j++) loss[j] = 0;
-    for (int j = 0; j < b->count; j++) {
-        const ptrdiff_t row = b->row + j, label = b->label[j];
-        real *grad = level >= VALUE_GRAD ? grad_row(call, row) : NULL;
-        real *hess = level >= VALUE_GRAD_HESS ? hess_row(call, row) : NULL;
-        if (b->weight[j] == 0) {
-            if (grad) row_fill(grad, c, 0);
-            if (hess) row_fill(hess, c, 0);
-            continue;
-        }
-        const real *z = pred_row(call, row);
-        const real *q = labels ? NULL : (const real *)call->target + row * call->target_stride;
-        const vreal top = row_max(z, c);
-        const target_sums t = softmax_targets(z, top, c, &rule, q, label);
-        const ptrdiff_t top_at = grad ? place_of(z, top, c) : 0;
-        const softmax_sums sums = softmax_exp(z, top, c, grad);
-        const double r = sums.s + (double)(sums.ties - 1), inverse = 1 / (1 + r), share = t.total * inverse;
-        real rest[V_LANES];
-        v_store(rest, v_log1p_pos(v_set((real)r)));
-        loss[j] = (real)(t.cross + t.total * (double)rest[0]);
-        if (!grad) continue;
+    const real *z = pred_row(call, row);
+    const real *q = labels ? NULL : (const real *)call->target + row * call->target_stride;
+    const vreal top = row_max(z, c);
+    const target_sums t = softmax_targets(z, top, c, &rule, q, label);
+    const ptrdiff_t top_at = grad ? place_of(z, top, c) : 0;
+    const softmax_sums sums = softmax_exp(z, top, c, grad);
+    const double r = sums.s + (double)(sums.ties - 1), inverse = 1 / (1 + r), share = t.total * inverse;
+    real rest[V_LANES];
+    v_store(rest, v_log1p_pos(v_set((real)r)));
+    const real loss = (real)(t.cross + t.total * (double)rest[0]);
+    if (!grad) return loss;
 
-        const double f = (double)b->factor[j];
-        const vreal factor = v_set(b->factor[j]), vshare = v_set((real)share), vinverse = v_set((real)inverse);
-        const vreal top_grad = v_set((real)((t.others - share * sums.s) * f));
-        const vreal top_hess = v_set((real)(share * (sums.s * inverse) * f));
-        for (ptrdiff_t k = 0; k < c; k += V_LANES) {
-            const ptrdiff_t count = c - k;
-            const vreal e = load_part(grad + k, count), target = target_many(&rule, q, label, k, count);
-            const vmask at_top = is_class(k, sums.ties == 1 ? top_at : -1);
-            store_part(grad + k, v_select(at_top, top_grad, (e * vshare - target) * factor), count);
-            if (hess)
-                store_part(hess + k, v_select(at_top, top_hess, ((e * vshare) * (one - e * vinverse)) * factor), count);
-        }
+    const vreal factor = v_set(f), vshare = v_set((real)share), vinverse = v_set((real)inverse);
+    const vreal top_grad = v_set((real)((t.others - share * sums.s) * (double)f));
+    const vreal top_hess = v_set((real)(share * (sums.s * inverse) * (double)f));
+    for (ptrdiff_t k = 0; k < c; k += V_LANES) {
+        const ptrdiff_t count = c - k;
+        const vreal e = load_part(grad + k, count), target = target_many(&rule, q, label, k, count);
+        const vmask at_top = is_class(k, sums.ties == 1 ? top_at : -1);
+        store_part(grad + k, v_select(at_top, top_grad, (e * vshare - target) * factor), count);
+        if (hess)
+            store_part(hess + k, v_select(at_top, top_hess, ((e * vshare) * (one - e * vinverse)) * factor), count);
     }
+    return loss;
 }
 
 FL_INLINE void softmax_smooth_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
     softmax_target_few(call, b, loss, level, 1);
 }
+FL_INLINE real softmax_smooth_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real factor, real *grad,
+                                  real *hess) {
+    return softmax_target_row(call, row, label, factor, grad, hess, 1);
+}
 FL_INLINE void softmax_smooth_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    softmax_target_many(call, b, loss, level, 1);
+    each_row(softmax_smooth_row, call, b, loss, level);
 }
 double FN(softmax_cross_entropy_smooth)(const fl_loss_call *call, fl_part part) {
     return rows(softmax_smooth_few, softmax_smooth_many, call, part, 1, 0);
@@ -424,8 +418,12 @@ double FN(softmax_cross_entropy_smooth)(const fl_loss_call *call, fl_part part) 
 FL_INLINE void softmax_probabilities_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
     softmax_target_few(call, b, loss, level, 0);
 }
+FL_INLINE real softmax_probabilities_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real factor,
+                                         real *grad, real *hess) {
+    return softmax_target_row(call, row, label, factor, grad, hess, 0);
+}
 FL_INLINE void softmax_probabilities_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    softmax_target_many(call, b, loss, level, 0);
+    each_row(softmax_probabilities_row, call, b, loss, level);
 }
 double FN(softmax_cross_entropy_probabilities)(const fl_loss_call *call, fl_part part) {
     return rows(softmax_probabilities_few, softmax_probabilities_many, call, part, 0, 0);
@@ -474,8 +472,11 @@ FL_INLINE void hinge_few(const fl_loss_call *call, const row_block *b, real *los
 }
 
 /* One row in one walk; only the entry of y has to wait for the sums. */
-FL_INLINE real hinge_row(const real *z, ptrdiff_t c, ptrdiff_t label, vreal margin, vreal factor, real *grad, real *hess,
+FL_INLINE real hinge_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real f, real *grad, real *hess,
                          int squared) {
+    const real *z = pred_row(call, row);
+    const ptrdiff_t c = call->c;
+    const vreal margin = v_set((real)call->param[0]), factor = v_set(f);
     const vreal zero = v_set(0), one = v_set(1), twice = factor + factor;
     const real own_z = z[label]; /* grad may lie on z */
     const vreal own = v_set(own_z);
@@ -507,36 +508,22 @@ FL_INLINE real hinge_row(const real *z, ptrdiff_t c, ptrdiff_t label, vreal marg
         sum += group_total(sums);
         slopes += group_total(slope_sums);
     }
-    real f[V_LANES];
-    v_store(f, factor);
     if (own_z != own_z) sum = (double)own_z;
-    if (grad) grad[label] = (real)(-slopes * (double)f[0]);
-    if (hess) hess[label] = squared ? (real)(2 * (double)active * (double)f[0]) : 0;
+    if (grad) grad[label] = (real)(-slopes * (double)f);
+    if (hess) hess[label] = squared ? (real)(2 * (double)active * (double)f) : 0;
     if (grad && sum != sum) row_fill(grad, c, (real)sum);
     return (real)sum;
-}
-
-FL_INLINE void hinge_many(const fl_loss_call *call, const row_block *b, real *loss, int level, int squared) {
-    const vreal margin = v_set((real)call->param[0]);
-    for (int j = 0; j < V_GROUP; j++) loss[j] = 0;
-    for (int j = 0; j < b->count; j++) {
-        const ptrdiff_t row = b->row + j;
-        real *grad = level >= VALUE_GRAD ? grad_row(call, row) : NULL;
-        real *hess = level >= VALUE_GRAD_HESS ? hess_row(call, row) : NULL;
-        if (b->weight[j] == 0) {
-            if (grad) row_fill(grad, call->c, 0);
-            if (hess) row_fill(hess, call->c, 0);
-            continue;
-        }
-        loss[j] = hinge_row(pred_row(call, row), call->c, b->label[j], margin, v_set(b->factor[j]), grad, hess, squared);
-    }
 }
 
 FL_INLINE void hinge_plain_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
     hinge_few(call, b, loss, level, 0);
 }
+FL_INLINE real hinge_plain_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real factor, real *grad,
+                               real *hess) {
+    return hinge_row(call, row, label, factor, grad, hess, 0);
+}
 FL_INLINE void hinge_plain_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    hinge_many(call, b, loss, level, 0);
+    each_row(hinge_plain_row, call, b, loss, level);
 }
 double FN(multiclass_hinge)(const fl_loss_call *call, fl_part part) {
     return rows(hinge_plain_few, hinge_plain_many, call, part, 1, 1);
@@ -545,8 +532,12 @@ double FN(multiclass_hinge)(const fl_loss_call *call, fl_part part) {
 FL_INLINE void hinge_squared_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
     hinge_few(call, b, loss, level, 1);
 }
+FL_INLINE real hinge_squared_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real factor, real *grad,
+                               real *hess) {
+    return hinge_row(call, row, label, factor, grad, hess, 1);
+}
 FL_INLINE void hinge_squared_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    hinge_many(call, b, loss, level, 1);
+    each_row(hinge_squared_row, call, b, loss, level);
 }
 double FN(multiclass_hinge_squared)(const fl_loss_call *call, fl_part part) {
     return rows(hinge_squared_few, hinge_squared_many, call, part, 1, 1);
@@ -608,30 +599,25 @@ FL_INLINE real worst_wrong(const real *z, ptrdiff_t c, ptrdiff_t label) {
     return best;
 }
 
-FL_INLINE void crammer_singer_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+FL_INLINE real crammer_singer_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real factor, real *grad,
+                                  real *hess) {
     const ptrdiff_t c = call->c;
-    const real margin = (real)call->param[0];
-    for (int j = 0; j < V_GROUP; j++) loss[j] = 0;
-    for (int j = 0; j < b->count; j++) {
-        const ptrdiff_t row = b->row + j, label = b->label[j];
-        real *grad = level >= VALUE_GRAD ? grad_row(call, row) : NULL;
-        if (level >= VALUE_GRAD_HESS) row_fill(hess_row(call, row), c, 0);
-        if (b->weight[j] == 0) {
-            if (grad) row_fill(grad, c, 0);
-            continue;
-        }
-        const real *z = pred_row(call, row);
-        const real worst = worst_wrong(z, c, label), t = (worst - z[label]) + margin;
-        loss[j] = t <= 0 ? 0 : t;
-        if (!grad) continue;
-        ptrdiff_t at = 0;
-        while (at < c && (at == label || z[at] != worst)) at++;
-        row_fill(grad, c, t != t ? t : 0);
-        if (t > 0 && at < c) {
-            grad[at] = b->factor[j];
-            grad[label] = -b->factor[j];
-        }
+    const real *z = pred_row(call, row);
+    const real worst = worst_wrong(z, c, label), t = (worst - z[label]) + (real)call->param[0];
+    const real loss = t <= 0 ? 0 : t;
+    if (hess) row_fill(hess, c, 0);
+    if (!grad) return loss;
+    ptrdiff_t at = 0;
+    while (at < c && (at == label || z[at] != worst)) at++;
+    row_fill(grad, c, t != t ? t : 0); /* z is gone now, if grad lies on it */
+    if (t > 0 && at < c) {
+        grad[at] = factor;
+        grad[label] = -factor;
     }
+    return loss;
+}
+FL_INLINE void crammer_singer_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    each_row(crammer_singer_row, call, b, loss, level);
 }
 
 double FN(crammer_singer_hinge)(const fl_loss_call *call, fl_part part) {

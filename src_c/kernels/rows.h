@@ -28,7 +28,7 @@ typedef struct row_block {
     real label_real[V_GROUP], weight[V_GROUP], factor[V_GROUP];
 } row_block;
 
-/* What a loss does with a block: writes gradients, and the unweighted losses into `loss`. */
+/* What a loss does with a block: writes gradients, and the unweighted losses into `loss`, which is all 0 before. */
 typedef void (*row_formula)(const fl_loss_call *call, const row_block *block, real *loss, int level);
 
 FL_INLINE int64_t label_at(const fl_loss_call *call, ptrdiff_t row) {
@@ -189,6 +189,24 @@ FL_INLINE vmask is_class(ptrdiff_t k, ptrdiff_t label) {
 
 FL_INLINE void row_fill(real *p, ptrdiff_t c, real x) {
     for (ptrdiff_t k = 0; k < c; k++) p[k] = x;
+}
+
+/* One row: writes grad and hess unless they are NULL, and returns the unweighted loss. */
+typedef real (*row_walk)(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real factor, real *grad, real *hess);
+
+/* A block, row by row; rows of weight 0 are not looked at. */
+FL_INLINE void each_row(row_walk walk, const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    for (int j = 0; j < b->count; j++) {
+        const ptrdiff_t row = b->row + j;
+        real *grad = level >= VALUE_GRAD ? grad_row(call, row) : NULL;
+        real *hess = level >= VALUE_GRAD_HESS ? hess_row(call, row) : NULL;
+        if (b->weight[j] != 0) {
+            loss[j] = walk(call, row, b->label[j], b->factor[j], grad, hess);
+            continue;
+        }
+        if (grad) row_fill(grad, call->c, 0);
+        if (hess) row_fill(hess, call->c, 0);
+    }
 }
 
 /* The largest entry. A NaN may be lost here: every user adds up functions of all entries afterwards, and keeps it. */

@@ -1,5 +1,5 @@
 /* Accuracy of the elementary functions of simd/vec_math.h, for one target and float type; the loops that call them are
- * those of kernels/elementary.c, compiled into this program. Speed is measured elsewhere.
+ * those of elementary.c beside this file, compiled into this program. Speed is measured elsewhere.
  * SPDX-License-Identifier: BSD-3-Clause
  *
  *     accuracy ulp [size] [function]      largest error in ULP and its input; exit status 1 if beyond the limit
@@ -7,11 +7,11 @@
  *     accuracy bits [size] [function]     a checksum of the results, to compare between targets
  *
  * For float, size k takes every k-th of all 2^32 inputs (default 1). For double it is the number of random inputs per
- * range (default 10^6). Build with the flags of the target, -iquote src_c/simd, -DFL_TARGET= and -DFL_REAL=; optionally
+ * range (default 10^6). Build with the flags of the target, -I src_c/simd, -DFL_TARGET= and -DFL_REAL=; optionally
  * with -fopenmp, and with -DWITH_MPFR -lmpfr -lgmp. The error is |got - exact| / ulp(exact). For float, exact is the C
  * library's double result, good to 2^-28 ULP of float. For double it is the long double result; where that might be a
  * new maximum, MPFR is asked for 160 bits, and one input in 1,000 anyway, to know that long double can be trusted. */
-#include "../../src_c/kernels/elementary.c"
+#include "elementary.c"
 
 #include <float.h>
 #include <stdio.h>
