@@ -27,13 +27,14 @@ help:
 demo: $(V)/.demo
 	$(V)/bin/python examples/demo.py
 
-# pytest's own script, not `python -m pytest`: that one would find the uncompiled package of this folder first.
+# From the folder tests, and with pytest's own script: the uncompiled package in this folder must not be found before
+# the installed one, neither by the tests nor by the processes that they start.
 test: $(V)/.test
-	$(V)/bin/pytest tests --ignore=tests/peers
-	$(V)/bin/pytest --doctest-modules --pyargs fastloss
+	cd tests && ../$(V)/bin/pytest --ignore=peers .
+	cd tests && ../$(V)/bin/pytest --doctest-modules --pyargs fastloss
 
 test-peers: $(P)/.test
-	@if [ -d tests/peers ]; then $(P)/bin/pytest tests/peers; else echo "no tests/peers here"; fi
+	cd tests && ../$(P)/bin/pytest peers
 
 bench: $(V)/.bench
 	$(V)/bin/pytest --benchmark-quiet benchmarks/test_bench.py $(BENCH)
@@ -70,7 +71,7 @@ $(V)/.package: $(V)/.wheel
 	@touch $@
 
 $(V)/.demo $(V)/.test $(V)/.bench: $(V)/.package
-	$(V)/bin/pip install --quiet "$(WHEEL)[$(patsubst .%,%,$(@F))]"
+	$(V)/bin/pip install --quiet --no-compile "$(WHEEL)[$(patsubst .%,%,$(@F))]"
 	@touch $@
 
 $(V)/.ruff: $(V)/.python
@@ -79,5 +80,5 @@ $(V)/.ruff: $(V)/.python
 
 $(P)/.test: $(P)/.python $(V)/.wheel
 	$(P)/bin/pip install --quiet --no-deps --force-reinstall $(WHEEL)
-	$(P)/bin/pip install --quiet "$(WHEEL)[test]" $(TORCH)
+	$(P)/bin/pip install --quiet --no-compile "$(WHEEL)[test]" $(TORCH)
 	@touch $@
