@@ -32,7 +32,15 @@ def program(tmp_path_factory):
     def build(target, bits):
         if (target, bits) not in built:
             path = folder / f"accuracy_{target}_{bits}"
-            flags = ["-O2", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra"]
+            flags = [
+                "-O2",
+                "-std=c11",
+                "-ffp-contract=off",
+                "-fno-math-errno",
+                "-fno-trapping-math",
+                "-Wall",
+                "-Wextra",
+            ]
             macros = [f"-DFL_TARGET={target}", f"-DFL_REAL={bits}"]
             source = [str(ROOT / "tests/c/accuracy.c"), "-I", str(ROOT / "src_c/simd"), "-o", str(path), "-lm"]
             subprocess.run([*compiler, *flags, *macros, *X86_FLAGS.get(target, []), *source], check=True)

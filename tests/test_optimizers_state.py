@@ -10,6 +10,7 @@ import pickle
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import optimizer_cases as cases
@@ -461,7 +462,9 @@ else:
     os.{function} = lambda *args: os._exit(9)
 opt.save({str(tmp_path / "state")!r})
 """
-    assert subprocess.run([sys.executable, "-c", script], env=dict(os.environ)).returncode == 9
+    package = str(Path(fl.__file__).parents[1])  # the one that is under test, wherever the child starts
+    env = {**os.environ, "PYTHONPATH": package}
+    assert subprocess.run([sys.executable, "-c", script], env=env, cwd=tmp_path).returncode == 9
     opt = fl.Adam(np.zeros(100_000))
     opt.load(tmp_path / "state")
     assert opt.t == 1
