@@ -37,7 +37,7 @@ test-peers: $(P)/.test
 	cd tests && ../$(P)/bin/pytest peers
 
 bench: $(V)/.bench
-	$(V)/bin/pytest --benchmark-quiet benchmarks/test_bench.py $(BENCH)
+	OPENBLAS_NUM_THREADS=1 $(V)/bin/pytest --benchmark-quiet benchmarks/test_bench.py $(BENCH)
 
 lint: $(V)/.ruff
 	$(V)/bin/ruff check .

@@ -8,7 +8,9 @@ import math
 
 import numpy as np
 
-PIECE = 16384  # entries of an array that are worked on at a time: all buffers of a piece stay in the second-level cache
+PIECE = (
+    131072  # entries of an array that are worked on at a time: measured best of 4,096 ... all, at nearly every shape
+)
 FEW_COLUMNS = 32  # up to here the maximum over each row is faster column by column: reduce() is slow on short rows
 
 
@@ -93,12 +95,10 @@ class MulticlassHinge(RowLoss):
 
 
 class BinaryCrossEntropy:
-    """max(z, 0) - z y + log1p(exp(-|z|)); gradient sigmoid(z) - y."""
+    """max(z, 0) - z y + log1p(exp(-|z|)); gradient sigmoid(z) - y, where sigmoid(z) = (tanh(z / 2) + 1) / 2."""
 
     def __init__(self, n, dtype):
-        self.n, self.pieces = n, pieces(n, PIECE)
-        size = min(n, PIECE)
-        self.e, self.work, self.mask = np.empty(size, dtype), np.empty(size, dtype), np.empty(size, bool)
+        self.n, self.pieces, self.work = n, pieces(n, PIECE), np.empty(min(n, PIECE), dtype)
 
     def __call__(self, z, y, grad):
         if len(self.pieces) == 1:
@@ -106,21 +106,20 @@ class BinaryCrossEntropy:
         return sum(self.piece(z[s], y[s], grad[s]) for s in self.pieces) / self.n
 
     def piece(self, z, y, grad):
-        e, work, negative = self.e[: len(z)], self.work[: len(z)], self.mask[: len(z)]
+        work = self.work[: len(z)]
         np.maximum(z, 0, out=work)
         loss = np.add.reduce(work) - np.dot(z, y)
-        np.abs(z, out=e)
-        np.negative(e, out=e)
-        np.exp(e, out=e)
-        np.log1p(e, out=work)
+        np.abs(z, out=work)
+        np.negative(work, out=work)
+        np.exp(work, out=work)
+        np.log1p(work, out=work)
         loss += np.add.reduce(work)
-        np.add(e, 1, out=work)
-        np.less(z, 0, out=negative)
-        np.copyto(grad, 1)
-        np.copyto(grad, e, where=negative)
-        np.divide(grad, work, out=grad)
-        np.subtract(grad, y, out=grad)
-        np.multiply(grad, 1 / self.n, out=grad)
+        np.multiply(z, 0.5, out=grad)
+        np.tanh(grad, out=grad)
+        np.multiply(grad, 0.5 / self.n, out=grad)
+        np.subtract(y, 0.5, out=work)
+        np.multiply(work, 1 / self.n, out=work)
+        np.subtract(grad, work, out=grad)
         return float(loss)
 
 
