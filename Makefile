@@ -10,7 +10,7 @@ SOURCES := setup.py pyproject.toml MANIFEST.in README.md \
 WHEEL = $$(echo $(V)/wheel/*.whl)
 # Formatting differs between versions.
 RUFF := ruff==0.17.5
-TORCH := torch==2.13.0
+PEERS := torch==2.13.0 keras==3.15.1
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -80,5 +80,5 @@ $(V)/.ruff: $(V)/.python
 
 $(P)/.test: $(P)/.python $(V)/.wheel
 	$(P)/bin/pip install --quiet --no-deps --force-reinstall $(WHEEL)
-	$(P)/bin/pip install --quiet --no-compile "$(WHEEL)[test]" $(TORCH)
+	$(P)/bin/pip install --quiet --no-compile "$(WHEEL)[test]" $(PEERS)
 	@touch $@

@@ -38,9 +38,9 @@ class BuildKernels(build_ext):
         msvc = self.compiler.compiler_type == "msvc"
         targets = {"scalar": []} if msvc else TARGETS
         base = ["/O2", "/std:c11"] if msvc else GNU
-        openmp = ["/openmp"] if msvc else ["-fopenmp"] if sys.platform.startswith("linux") else []
+        threads = [] if msvc else ["-pthread"]
         have = [(f"FL_HAVE_{name.upper()}", None) for name in targets if name != "scalar"]
-        jobs = [(source, "core", base + openmp, have) for source in SOURCES]
+        jobs = [(source, "core", base + threads, have) for source in SOURCES]
         for name, flags in targets.items():
             for bits in ("32", "64"):
                 macros = [("FL_TARGET", name), ("FL_REAL", bits)]
@@ -48,7 +48,7 @@ class BuildKernels(build_ext):
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             ext.extra_objects = list(pool.map(self.compile, jobs))
         ext.extra_compile_args = base if msvc else [*base, "-O2"]
-        ext.extra_link_args = [] if msvc else [*openmp, "-s"] if sys.platform.startswith("linux") else openmp
+        ext.extra_link_args = [*threads, "-s"] if sys.platform.startswith("linux") else threads
         super().build_extension(ext)
 
     def compile(self, job):

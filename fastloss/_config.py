@@ -39,7 +39,7 @@ def show_config(mode="stdout"):
 
     config = {
         "Kernels": {"target": _core.target(), "available": _core.targets()},
-        "Threads": {"used": _core.get_num_threads(), "processors": processors(), "openmp": _core.has_openmp()},
+        "Threads": {"used": _core.get_num_threads(), "processors": processors(), "built in": _core.has_threads()},
         "Versions": {"fastloss": __version__, "numpy": np.__version__, "python": platform.python_version()},
         "Build": {"compiler": _core.compiler(), "machine": platform.machine(), "system": platform.system()},
     }

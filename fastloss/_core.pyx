@@ -60,9 +60,9 @@ def get_num_threads():
     return fl_get_num_threads()
 
 
-def has_openmp():
-    """Whether the C code was built with OpenMP."""
-    return bool(fl_has_openmp())
+def has_threads():
+    """Whether the C code was built with threads."""
+    return bool(fl_has_threads())
 
 
 def compiler():

@@ -97,7 +97,7 @@ cdef extern from "dispatch.h" nogil:
     const fl_update_info fl_updates[]
     const char *fl_target_name(int i)
     int fl_use_target(const char *name)
-    int fl_has_openmp()
+    int fl_has_threads()
     const char *fl_compiler()
 
 

@@ -75,14 +75,6 @@ static const target *active_target(void) {
     return active;
 }
 
-int fl_has_openmp(void) {
-#ifdef _OPENMP
-    return 1;
-#else
-    return 0;
-#endif
-}
-
 const char *fl_compiler(void) {
 #if defined(__clang__)
     return "clang " __clang_version__;

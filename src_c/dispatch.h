@@ -52,7 +52,7 @@ const char *fl_target_name(int i);
 int fl_use_target(const char *name);
 
 /* How this was built. */
-int fl_has_openmp(void);
+int fl_has_threads(void);
 const char *fl_compiler(void);
 
 #endif

@@ -191,7 +191,8 @@ typedef void (*fl_regularizer_function)(fl_regularizer_call *call);
  * word i of counter 0 and is kept if that is at least rate * 2^32, rounded. */
 void fl_random_words(uint64_t seed, const uint32_t counter[4], ptrdiff_t blocks, uint32_t *word);
 
-/* Threads: an upper bound; one where OpenMP is absent, in a forked child, and for little work. */
+/* Threads that a call may use, the calling one included: an upper bound, 1 at first. They are started when first
+ * needed, never more than there are processors; little work is done by the calling thread alone. */
 void fl_set_num_threads(int threads);
 int fl_get_num_threads(void);
 
