@@ -118,3 +118,7 @@ def test_ulp_error_counts_neighbours(dtype):
     assert exact.ulp_error(dtype(-np.inf), mpf(10) ** 400, dtype) == np.inf
     assert exact.ulp_error(dtype(np.inf), mpf(float(most)), dtype) == np.inf
     assert exact.ulp_error(dtype(np.nan), mpf(0), dtype) == np.inf
+
+
+def test_every_case_is_listed_with_its_parameters():
+    assert {case.name for case in CASES} == set(PARAMETERS)

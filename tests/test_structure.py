@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from cases import PARAMETERS
 
 import fastloss
 from fastloss import _core
@@ -78,3 +79,7 @@ def test_every_source_file_says_its_licence():
     for pattern in ("fastloss/**/*.py", "fastloss/**/*.p*x*", "src_c/**/*.[ch]", "tests/*.py", "benchmarks/*.py"):
         for path in ROOT.glob(pattern):
             assert "SPDX-License-Identifier: BSD-3-Clause" in path.read_text()[:2500], path
+
+
+def test_every_loss_class_has_cases_to_be_tested_on():
+    assert set(fastloss.losses.__all__) - {"Loss"} == set(PARAMETERS)
