@@ -482,7 +482,15 @@ def test_bad_options_are_refused(options, error):
         fl.linear.train(digits(), **options)
 
 
-def test_interrupt_carries_the_result_of_whole_steps():
+@pytest.fixture
+def interruptible():
+    """Python's own handler for Ctrl-C: a shell that runs this in the background may have told it to ignore that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_interrupt_carries_the_result_of_whole_steps(interruptible):
     objective = digits()
 
     def press(result):
@@ -500,7 +508,7 @@ def test_interrupt_carries_the_result_of_whole_steps():
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_interrupt_comes_within_a_second():
+def test_interrupt_comes_within_a_second(interruptible):
     X = np.random.default_rng(0).normal(size=(200_000, 50))
     objective = fl.linear.Objective(fl.SquaredError(), X, X[:, 0])
     timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
