@@ -24,7 +24,7 @@ IGNORED = np.iinfo(np.int64).min  # stands for an ignored label that no int64 ca
 
 def choice(who, name, value, allowed):
     """`value`, which must be one of the names in `allowed`."""
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         options = ", ".join(repr(a) for a in allowed)
         raise ValueError(f"{who}: {name} is {value!r}, but must be one of {options}")
     return value
@@ -38,6 +38,8 @@ def number(who, name, value, *, low=-math.inf, high=math.inf, open_low=False, op
         x = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{who}: {name} is {value!r}, but must be a number") from None
+    except OverflowError:  # an int beyond all floats
+        x = math.inf if value > 0 else -math.inf
     inside = (low < x if open_low else low <= x) and (x < high if open_high else x <= high)
     if not inside or not math.isfinite(x):
         bounds = []
@@ -57,7 +59,7 @@ def positive_int(who, name, value):
         raise TypeError(f"{who}: {name} is {value!r}, but must be an integer") from None
     if n < 1:
         raise ValueError(f"{who}: {name} is {n}, but must be at least 1")
-    return min(n, np.iinfo(np.int32).max)
+    return n
 
 
 def flag(who, name, value):
@@ -114,6 +116,8 @@ def as_array(who, name, x):
         raise TypeError(f"{who}: {name} is a masked array, but fastloss knows no masks: use sample_weight, or fill it")
     if isinstance(x, np.ndarray):
         return np.asarray(x)
+    if callable(getattr(x, "is_neg", None)) and x.is_neg():  # PyTorch's lazy minus sign, which DLPack leaves out
+        x = x.resolve_neg()
     if hasattr(x, "__dlpack__") and not isinstance(x, np.generic):
         try:
             return np.from_dlpack(x)
@@ -151,7 +155,7 @@ def as_labels(who, name, x, ignore):
     info = (0, 1) if array.dtype.kind == "b" else (np.iinfo(array.dtype).min, np.iinfo(array.dtype).max)
     if ignore is not None and not info[0] <= ignore <= info[1]:
         ignore = None  # no entry can be it
-    if array.dtype == np.uint64:
+    if array.dtype.kind == "u" and itemsize == 8:
         signed = np.minimum(array, np.uint64(INT64_MAX)).astype(np.int64)  # too large stays out of range
         if ignore is not None:
             signed[array == np.uint64(ignore)] = IGNORED
@@ -197,9 +201,7 @@ def output(who, name, x, shape, dtype, inputs, in_place, like="pred"):
 
     `inputs` are (name, array as given); it may lie exactly on `in_place` (or None).
     """
-    array = x if type(x) is np.ndarray else as_array(who, name, x)
-    if not isinstance(x, np.ndarray) and isinstance(x, (list, tuple, int, float)):
-        raise TypeError(f"{who}: {name} is a {type(x).__name__}, but must be an array to write to")
+    array = x if type(x) is np.ndarray else shared_array(who, name, x)
     if array.dtype != dtype:
         raise TypeError(f"{who}: {name} is an {describe(array)}, but must be {dtype} as {like}")
     if array.shape != shape:
@@ -212,7 +214,7 @@ def output(who, name, x, shape, dtype, inputs, in_place, like="pred"):
     if rows.shape[0] > 1 and abs(rows.strides[0]) < rows.shape[1] * rows.itemsize:
         raise ValueError(f"{who}: {name} has rows that overlap each other (strides {array.strides})")
     for other, given in inputs:
-        if given is None or (given is in_place and same_place(given, array)):
+        if given is None or (other == "pred" and given is in_place and same_place(given, array)):
             continue
         if np.shares_memory(given, array):
             words = "may only lie exactly on pred, or apart" if like == "pred" else "must lie apart"
@@ -239,6 +241,7 @@ class Prepared:
     __slots__ = (
         "converted",
         "dense",
+        "given_pred",
         "given_target",
         "given_weight",
         "grad",
@@ -247,6 +250,7 @@ class Prepared:
         "loss",
         "per_column",
         "pred",
+        "repeated",
         "results",
         "target",
         "weight",
@@ -260,7 +264,7 @@ def arguments(loss, pred, target, sample_weight, out, level):
     given = as_array(who, "pred", pred)
     z = readable_rows(as_floats(who, "pred", given))
     check_pred_shape(loss, z)
-    p.given_target = as_array(who, "target", target)
+    p.given_pred, p.given_target = given, as_array(who, "target", target)
     y, p.ignore, p.dense = targets(loss, p.given_target, z)
     w, p.given_weight = weights(loss, sample_weight, z)
     p.per_column = columns_for(loss, z)
@@ -294,12 +298,23 @@ def arguments(loss, pred, target, sample_weight, out, level):
         )
         not_separable(loss)
     layout(loss, p, z, y, w, value, grad, hess)
+    if z.size == 0:  # C has nothing to look at
+        if value is not None:
+            value[...] = 0
+        check_weights_of_nothing(loss, w, p.given_weight)
     p.results = (
         value if loss_out is None else loss_out,
         grad if grad_out is None else grad_out,
         hess if hess_out is None else hess_out,
     )
     return p
+
+
+def check_weights_of_nothing(loss, w, given):
+    """What C checks of weights, for rows that have no entries."""
+    bad = np.zeros(0, bool) if w is None else ~((w >= 0) & (w < np.inf)).ravel()
+    if bad.any():
+        raise failure(loss, 2, int(np.argmax(bad)), None, given, 0)
 
 
 def is_pointwise(loss):
@@ -396,7 +411,7 @@ def split_out(loss, out, level):
 def layout(loss, p, z, y, w, value, grad, hess):
     """Put the arrays into `p` as rows: everything flat where all are contiguous, else row by row."""
     arrays = {"pred": z, "target": y, "loss": value, "grad": grad, "hess": hess}
-    p.weight = None
+    p.weight = p.repeated = None
     if not is_pointwise(loss):
         for name, array in arrays.items():
             setattr(p, name, array)
@@ -415,8 +430,9 @@ def layout(loss, p, z, y, w, value, grad, hess):
     for name, array in arrays.items():
         setattr(p, name, None if array is None else as_rows(array))
     if w is not None and not per_entry:  # one weight for each row of each sample
-        p.weight = np.repeat(w, p.pred.shape[0] // w.size if w.size else 0).reshape(-1, 1) if z.ndim > 2 else (
-            w.reshape(-1, 1))  # fmt: skip
+        repeats = p.pred.shape[0] // w.size if w.size else 0
+        p.weight = w.reshape(-1, 1) if repeats <= 1 else np.repeat(w, repeats).reshape(-1, 1)
+        p.repeated = w if repeats > 1 else None
 
 
 def as_rows_of_one(value):
@@ -445,11 +461,15 @@ def refresh(loss, p):
             given = as_labels(type(loss).__name__, "target", given, loss._config_ignore_index)[0]
         with np.errstate(over="ignore"):
             np.copyto(used, given, casting="unsafe")
+    if p.repeated is not None:
+        p.weight.reshape(p.repeated.size, -1)[...] = p.repeated[:, None]
 
 
-def failure(loss, status, bad, target, sample_weight, columns):
-    """The exception for a status of the C functions."""
+def failure(loss, status, bad, target, sample_weight, columns, rows=0):
+    """The exception for a status of the C functions; with `rows`, one weight may stand for several."""
     who = type(loss).__name__
+    if status == 2 and rows and np.ndim(sample_weight) == 1 and 0 < len(sample_weight) < rows:
+        bad //= rows // len(sample_weight)
     if status == 1:
         value = np.asarray(target).reshape(-1)[bad]
         names = f"{columns} classes (0 to {columns - 1})" if columns > 1 else f"{columns} class{'es' * (columns != 1)}"
@@ -600,7 +620,7 @@ def shared_array(who, name, x):
     if isinstance(x, np.ndarray):
         return as_array(who, name, x)
     if isinstance(x, np.generic) or not (hasattr(x, "__dlpack__") or is_buffer(x)):
-        raise TypeError(f"{who}: {name} is a {type(x).__name__}, but must be an array that can be updated in place")
+        raise TypeError(f"{who}: {name} is a {type(x).__name__}, but must be an array to write to")
     array = as_array(who, name, x)
     if not array.flags.writeable and hasattr(x, "__array__"):  # older NumPy marks all of DLPack read-only
         same = np.asarray(x)

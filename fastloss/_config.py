@@ -80,7 +80,7 @@ def threads_at_start():
     """FASTLOSS_NUM_THREADS, else OMP_NUM_THREADS, else the processors; nonsense in the first is warned of."""
     wanted = os.environ.get("FASTLOSS_NUM_THREADS")
     if wanted is not None:
-        if wanted.strip().isdecimal() and int(wanted) > 0:
+        if wanted.strip().isdecimal() and len(wanted) < 100 and int(wanted) > 0:
             return min(int(wanted), 2**31 - 1)
         warnings.warn(
             f"fastloss: FASTLOSS_NUM_THREADS is {wanted!r}, but must be an integer of at least 1; ignored",
@@ -88,7 +88,7 @@ def threads_at_start():
             stacklevel=2,
         )
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if first.isdecimal() and int(first) > 0:
+    if first.isdecimal() and len(first) < 100 and int(first) > 0:
         return min(int(first), processors())
     return processors()
 

@@ -52,7 +52,10 @@ def use_target(str name not None):
 
 def set_num_threads(threads):
     """Set the number of threads that a call may use, at least 1; also an upper bound for large machines."""
-    fl_set_num_threads(_check.positive_int("set_num_threads", "threads", threads))
+    n = _check.positive_int("set_num_threads", "threads", threads)
+    if n > 2**31 - 1:
+        raise ValueError(f"set_num_threads: threads is {n}, but must be at most {2**31 - 1}")
+    fl_set_num_threads(n)
 
 
 def get_num_threads():
@@ -90,7 +93,7 @@ def regularizer_kernels():
 
 def _choose_target():
     wanted = os.environ.get("FASTLOSS_TARGET")
-    if wanted is not None and not fl_use_target(wanted.encode()):
+    if wanted is not None and not fl_use_target(os.fsencode(wanted)):
         raise ImportError(f"fastloss: FASTLOSS_TARGET is {wanted!r}, but this machine runs {', '.join(targets())}")
 
 

@@ -210,7 +210,7 @@ cdef class Loss:
 
     def _keywords(self):
         """The constructor's keywords."""
-        return dict(self._config)
+        return dict(self._config or {})
 
     def __getattr__(self, name):
         if self._config is not None and name in self._config:
@@ -218,10 +218,10 @@ cdef class Loss:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __dir__(self):
-        return [*object.__dir__(self), *self._config]
+        return [*object.__dir__(self), *self._keywords()]
 
     def __repr__(self):
-        changed = (f"{k}={v!r}" for k, v in self._config.items())
+        changed = (f"{k}={v!r}" for k, v in self._keywords().items())
         return f"{type(self).__name__}({', '.join(changed)})"
 
     def __eq__(self, other):
@@ -230,10 +230,14 @@ cdef class Loss:
         return self._config == (<Loss>other)._config
 
     def __hash__(self):
-        return hash((type(self), tuple(self._config.items())))
+        return hash((type(self), tuple(self._keywords().items())))
 
     def __reduce__(self):
-        return _rebuild, (type(self), self._config)
+        return _rebuild, (type(self), self._keywords())
+
+    def _require_configured(self):
+        if self._kernel < 0:
+            raise TypeError(f"{type(self).__name__}: the constructor of fastloss's loss has not been called")
 
     # -- the way to C --
 
@@ -245,6 +249,7 @@ cdef class Loss:
             if grad is not None:
                 loss = PyFloat_FromDouble(call.value)
                 return (loss, grad) if level == LEVEL_GRAD else loss
+        self._require_configured()
         prepared = _check.arguments(self, pred, target, weight, out, level)
         self._run(prepared, &call)
         loss = prepared.results[0] if self._reduction == FL_NONE else PyFloat_FromDouble(call.value)
@@ -339,7 +344,7 @@ cdef class Loss:
         status = run(fl_losses[kernel].function[prepared.pred.dtype.itemsize == 8], call,
                      <double>call.n * call.c * fl_losses[kernel].cost)
         if status != FL_OK:
-            raise _check.failure(self, status, call.bad, prepared.given_target, prepared.given_weight, call.c)
+            raise _check.failure(self, status, call.bad, prepared.given_target, prepared.given_weight, call.c, call.n)
         return 0
 
     def _probabilities(self, pred):
@@ -364,16 +369,35 @@ cdef class BoundLoss:
     cdef object _prepared
     cdef int _kernel, _type
     cdef bint _converted
+    cdef tuple _arrays            # what was bound ...
+    cdef void *_data[5]           # ... and where it was
+    cdef Py_ssize_t _bytes[5]
     cdef double _work
 
     def __init__(self, Loss loss not None, pred, target, weight, out):
+        loss._require_configured()
         prepared = _check.arguments(loss, pred, target, weight, out, LEVEL_GRAD)
         self._loss = loss
         self._kernel = loss._prepare_call(prepared, &self._call)
         self._type = prepared.pred.dtype.itemsize == 8
         self._work = <double>self._call.n * self._call.c * fl_losses[self._kernel].cost
         self._prepared = prepared
-        self._converted = bool(prepared.converted)
+        self._converted = bool(prepared.converted) or prepared.repeated is not None
+        arrays = (prepared.given_pred, prepared.given_target, prepared.given_weight, prepared.results[1],
+                  prepared.results[0])
+        self._arrays = tuple([a for a in arrays if isinstance(a, cnp.ndarray)])
+        for i in range(len(self._arrays)):
+            self._data[i] = cnp.PyArray_DATA(<cnp.ndarray>self._arrays[i])
+            self._bytes[i] = cnp.PyArray_NBYTES(<cnp.ndarray>self._arrays[i])
+
+    cdef bint _in_place(self) noexcept:
+        """Whether every array is still where it was: ``resize(refcheck=False)`` moves one under our feet."""
+        cdef Py_ssize_t i
+        for i in range(len(self._arrays)):
+            if (cnp.PyArray_DATA(<cnp.ndarray>self._arrays[i]) != self._data[i]
+                    or cnp.PyArray_NBYTES(<cnp.ndarray>self._arrays[i]) != self._bytes[i]):
+                return False
+        return True
 
     @property
     def grad(self):
@@ -383,12 +407,15 @@ cdef class BoundLoss:
     def __call__(self):
         """Compute; the value as in ``loss.value``. The gradient stands in ``grad`` afterwards."""
         cdef fl_loss_call call = self._call
+        if not self._in_place():
+            raise ValueError(f"{type(self._loss).__name__}: a bound array has been resized or given another memory; "
+                             "bind again")
         if self._converted:
             _check.refresh(self._loss, self._prepared)
         status = run(fl_losses[self._kernel].function[self._type], &call, self._work)
         if status != FL_OK:
             raise _check.failure(self._loss, status, call.bad, self._prepared.given_target,
-                                 self._prepared.given_weight, call.c)
+                                 self._prepared.given_weight, call.c, call.n)
         if self._loss._reduction == FL_NONE:
             return self._prepared.results[0]
         return PyFloat_FromDouble(call.value)

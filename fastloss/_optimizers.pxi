@@ -165,6 +165,8 @@ cdef class Stepper:
                 raise _check.busy(self)
             if self._take_all(held) < 0:  # as plain arrays they fit; a parameter is what changed
                 raise _check.changed_parameter(self, self._params, self._keys)
+        if self._busy:  # reading the gradients may have let another thread in
+            raise _check.busy(self)
         self._call.lr = lr
         cdef fl_status status = self._run()
         if status == FL_OK:

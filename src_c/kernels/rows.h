@@ -52,11 +52,13 @@ FL_INLINE row_block plain_block(const fl_loss_call *call, ptrdiff_t row) {
     b.count = V_GROUP;
     const real factor = (real)call->scale[0] * (real)call->scale[1];
     for (int j = 0; j < V_GROUP; j++) {
-        b.label[j] = call->label_bits == 32 ? ((const int32_t *)call->target)[row + j]
-                                            : (ptrdiff_t)((const int64_t *)call->target)[row + j];
+        const int64_t label = call->label_bits == 32 ? ((const int32_t *)call->target)[row + j]
+                                                     : ((const int64_t *)call->target)[row + j];
+        const int known = label >= 0 && label < call->c; /* they were checked; another thread may write meanwhile */
+        b.label[j] = known ? (ptrdiff_t)label : -1;
         b.label_real[j] = (real)b.label[j];
-        b.weight[j] = 1;
-        b.factor[j] = factor;
+        b.weight[j] = known ? 1 : 0;
+        b.factor[j] = known ? factor : 0;
     }
     return b;
 }
@@ -74,8 +76,8 @@ FL_INLINE row_block any_block(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t
         b.weight[j] = call->weight ? ((const real *)call->weight)[(row + j) * call->weight_stride] : 1;
         if (!labels || !call->target) continue;
         const int64_t label = label_at(call, row + j);
-        if (call->has_ignore && label == call->ignore_label) {
-            b.weight[j] = 0;
+        if ((call->has_ignore && label == call->ignore_label) || label < 0 || label >= call->c) {
+            b.weight[j] = 0; /* out of range: changed by another thread since the check */
             continue;
         }
         b.label[j] = (ptrdiff_t)label;
