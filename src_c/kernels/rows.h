@@ -45,24 +45,6 @@ FL_INLINE real *hess_row(const fl_loss_call *call, ptrdiff_t row) {
     return (real *)call->hess + row * call->hess_stride;
 }
 
-/* A whole block of plain rows: no weights, nothing to ignore. */
-FL_INLINE row_block plain_block(const fl_loss_call *call, ptrdiff_t row) {
-    row_block b;
-    b.row = row;
-    b.count = V_GROUP;
-    const real factor = (real)call->scale[0] * (real)call->scale[1];
-    for (int j = 0; j < V_GROUP; j++) {
-        const int64_t label = call->label_bits == 32 ? ((const int32_t *)call->target)[row + j]
-                                                     : ((const int64_t *)call->target)[row + j];
-        const int known = label >= 0 && label < call->c; /* they were checked; another thread may write meanwhile */
-        b.label[j] = known ? (ptrdiff_t)label : -1;
-        b.label_real[j] = (real)b.label[j];
-        b.weight[j] = known ? 1 : 0;
-        b.factor[j] = known ? factor : 0;
-    }
-    return b;
-}
-
 /* class_weighted: the class weight multiplies the row's weight (else the formula uses it inside its sum). */
 FL_INLINE row_block any_block(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t row_end, int labels,
                               int class_weighted) {
@@ -88,6 +70,24 @@ FL_INLINE row_block any_block(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t
         b.factor[j] = (b.weight[j] * (real)call->scale[0]) * (real)call->scale[1];
     }
     return b;
+}
+
+/* A whole block of plain rows: no weights, nothing to ignore. */
+FL_INLINE row_block plain_block(const fl_loss_call *call, ptrdiff_t row) {
+    row_block b;
+    b.row = row;
+    b.count = V_GROUP;
+    const real factor = (real)call->scale[0] * (real)call->scale[1];
+    uint64_t bad = 0;
+    for (int j = 0; j < V_GROUP; j++) {
+        b.label[j] = call->label_bits == 32 ? ((const int32_t *)call->target)[row + j]
+                                            : (ptrdiff_t)((const int64_t *)call->target)[row + j];
+        b.label_real[j] = (real)b.label[j];
+        b.weight[j] = 1;
+        b.factor[j] = factor;
+    }
+    for (int j = 0; j < V_GROUP; j++) bad |= (uint64_t)b.label[j] >= (uint64_t)call->c;
+    return bad ? any_block(call, row, row + V_GROUP, 1, 0) : b;
 }
 
 FL_INLINE double rows_blocks(row_formula formula, const fl_loss_call *call, fl_part part, int labels,
