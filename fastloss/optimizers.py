@@ -11,6 +11,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -223,8 +224,9 @@ class Optimizer(Stepper):
             Replaced if it exists. No ending is added.
         """
         state = self.state_dict()
-        about = {"optimizer": type(self).__name__, "param_groups": state["param_groups"], "t": state["t"]}
         arrays = {f"{k}.{name}": a for k, entry in state["state"].items() for name, a in entry.items()}
+        about = {"optimizer": type(self).__name__, "entries": sorted(arrays)}
+        about |= {"param_groups": state["param_groups"], "t": state["t"]}
         content = io.BytesIO()
         np.savez(content, about=np.array(json.dumps(about)), **arrays)
         replace_file(os.fspath(path), content.getbuffer())
@@ -242,21 +244,31 @@ class Optimizer(Stepper):
             The file is damaged, or of another optimizer.
         """
         who = type(self).__name__
-        try:
-            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-                about = json.loads(str(file["about"]))
-                state = {}
-                for key in file.files:
-                    if key != "about":
+        with open(path, "rb") as opened:
+            try:
+                with np.load(opened, allow_pickle=False) as file:
+                    about = json.loads(str(file["about"]))
+                    if sorted(file.files) != sorted(["about", *about["entries"]]):
+                        raise ValueError("entries are missing or too many")
+                    state = {}
+                    for key in about["entries"]:
                         k, name = key.split(".")
                         state.setdefault(int(k), {})[name] = file[key]
-            saved = {"state": state, "param_groups": about["param_groups"], "t": about["t"]}
-            optimizer = about["optimizer"]
-        except (ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{who}: {os.fspath(path)!r} is not a file written by save ({error})") from error
+                saved = {"state": state, "param_groups": about["param_groups"], "t": about["t"]}
+                optimizer = about["optimizer"]
+            except DAMAGED as error:
+                raise ValueError(f"{who}: {os.fspath(path)!r} is not a file written by save ({error})") from error
         if optimizer != who:
             raise ValueError(f"{who}: {os.fspath(path)!r} holds the state of {optimizer}")
-        self.load_state_dict(saved)
+        try:
+            self.load_state_dict(saved)
+        except (TypeError, OverflowError) as error:
+            raise ValueError(f"{who}: {os.fspath(path)!r} is damaged ({error})") from error
+
+
+# What reading a damaged file may raise, from the file system to the JSON in it.
+DAMAGED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError, RuntimeError)
+DAMAGED += (EOFError, OSError, zipfile.BadZipFile, zlib.error)
 
 
 def replace_file(path, content):

@@ -175,7 +175,7 @@ BAD_PARAMS = {
     "integers": (lambda: np.ones(3, int), TypeError, "params is an array of int64 .* must be float32 or float64"),
     "float16": (lambda: np.ones(3, np.float16), TypeError, "params is an array of float16"),
     "big-endian": (lambda: np.ones(3, ">f8"), TypeError, "params is an array of >f8"),
-    "numbers": (lambda: [1.0, 2.0], TypeError, r"params\[0\] is a float, but must be an array that can be updated"),
+    "numbers": (lambda: [1.0, 2.0], TypeError, r"params\[0\] is a float, but must be an array to write to"),
     "a NumPy number": (lambda: np.float64(1), TypeError, "params is a float64, but must be an array"),
     "nothing": (lambda: [], ValueError, "params is empty"),
     "the same array twice": (lambda: [MEMORY, MEMORY], ValueError, r"params\[1\] overlaps params\[0\]"),
@@ -490,3 +490,31 @@ def test_a_damaged_or_foreign_file_is_a_value_error_and_changes_nothing(tmp_path
     with pytest.raises(FileNotFoundError):
         opt.load(tmp_path / "absent")
     assert snapshot(opt, params) == before
+
+
+def test_no_changed_byte_of_a_file_loses_the_state_in_silence(tmp_path):
+    """Each byte in turn: a ValueError that changes nothing, or the very state that was saved."""
+    saved = fl.Adam(np.zeros(3))
+    saved.step(np.ones(3))
+    saved.save(tmp_path / "whole")
+    whole, wanted = (tmp_path / "whole").read_bytes(), saved.state_dict()["state"][0]
+    refused = 0
+    for at in range(0, len(whole), 3):
+        damaged = bytearray(whole)
+        damaged[at] ^= 0xFF
+        (tmp_path / "damaged").write_bytes(damaged)
+        opt = fl.Adam(np.zeros(3))
+        try:
+            opt.load(tmp_path / "damaged")
+        except ValueError:
+            refused += 1
+            assert opt.t == 0 and not opt.state_dict()["state"]
+            continue
+        for name, value in opt.state_dict()["state"][0].items():
+            np.testing.assert_array_equal(value, wanted[name])
+    assert refused > len(whole) // 12
+
+
+def test_a_missing_file_is_not_called_damaged(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        fl.Adam(np.zeros(3)).load(tmp_path / "none")
