@@ -1,5 +1,5 @@
 /* Picks one kernel table per float type, once, and forwards the public functions to it. What a call does around its
- * kernel is in loss_call.c and update_call.c.
+ * kernel is in loss_call.c, update_call.c and regularizer_call.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #include "dispatch.h"
 
@@ -8,9 +8,8 @@
 
 #include "cpu.h"
 #include "loss_call.h"
-#include "update_call.h"
-
 #include "regularizer_call.h"
+#include "update_call.h"
 
 /* The build defines FL_HAVE_name for every kernel set it compiled. */
 #define FL_DECLARE(target) extern const fl_table fl_table_f32_##target, fl_table_f64_##target;

@@ -1,4 +1,4 @@
-/* The kernel set in use, and the lists of losses and optimizers. For the files of src_c and the Python module; not installed.
+/* The kernel set in use, and the lists of losses and optimizers. For src_c and the Python module; not installed.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef FL_DISPATCH_H
 #define FL_DISPATCH_H

@@ -6,42 +6,36 @@
 #include <float.h>
 #include <math.h>
 
+#include "parts.h"
 #include "threads.h"
-
-#define FL_PART_ENTRIES 16384 /* entries of a part: 64 to 128 KB a float array, so a part's arrays fit in L2 */
 
 typedef struct run {
     const fl_loss_call *call;
     fl_loss_kernel kernel;
-    ptrdiff_t rows_per_part, parts_per_row, columns_per_part;
+    fl_grid grid;
 } run;
 
 /* Parts are several whole rows, or, for long rows of an elementwise loss, pieces of one. */
 static run plan(const fl_loss_info *loss, int type, const fl_loss_call *call) {
-    run r = {call, fl_tables(type)->loss[loss - fl_losses], 1, 1, call->c};
+    run r = {call, fl_tables(type)->loss[loss - fl_losses], {1, 1, call->c}};
     const int whole_rows = loss->kind != FL_KIND_POINTWISE && loss->kind != FL_KIND_ROOT;
     if (call->c <= FL_PART_ENTRIES)
-        r.rows_per_part = call->c > 0 ? FL_PART_ENTRIES / call->c : 1;
+        r.grid.rows_per_part = call->c > 0 ? FL_PART_ENTRIES / call->c : 1;
     else if (!whole_rows) {
-        r.parts_per_row = (call->c + FL_PART_ENTRIES - 1) / FL_PART_ENTRIES;
-        r.columns_per_part = FL_PART_ENTRIES;
+        r.grid.parts_per_row = (call->c + FL_PART_ENTRIES - 1) / FL_PART_ENTRIES;
+        r.grid.columns_per_part = FL_PART_ENTRIES;
     }
     return r;
 }
 
 static double run_part(const void *context, ptrdiff_t item) {
     const run *r = (const run *)context;
-    const ptrdiff_t row = item / r->parts_per_row * r->rows_per_part;
-    const ptrdiff_t column = item % r->parts_per_row * r->columns_per_part;
-    const ptrdiff_t rows = r->call->n - row, columns = r->call->c - column;
-    const fl_part part = {row, row + (rows < r->rows_per_part ? rows : r->rows_per_part), column,
-                          column + (columns < r->columns_per_part ? columns : r->columns_per_part)};
-    return r->kernel(r->call, part);
+    return r->kernel(r->call, fl_part_at(&r->grid, r->call->n, r->call->c, item));
 }
 
 static double run_all(const fl_loss_info *loss, int type, const fl_loss_call *call) {
     const run r = plan(loss, type, call);
-    const ptrdiff_t items = (call->n + r.rows_per_part - 1) / r.rows_per_part * r.parts_per_row;
+    const ptrdiff_t rows = r.grid.rows_per_part, items = (call->n + rows - 1) / rows * r.grid.parts_per_row;
     return fl_sum_items(run_part, &r, items, (double)call->n * (double)call->c * loss->cost);
 }
 
