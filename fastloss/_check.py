@@ -254,7 +254,7 @@ class Prepared:
         "results",
         "target",
         "weight",
-    )  # fmt: skip
+    )
 
 
 def arguments(loss, pred, target, sample_weight, out, level):
@@ -301,7 +301,7 @@ def arguments(loss, pred, target, sample_weight, out, level):
     if z.size == 0:  # C has nothing to look at
         if value is not None:
             value[...] = 0
-        check_weights_of_nothing(loss, w, p.given_weight)
+        check_weights(loss, w, p.given_weight)
     p.results = (
         value if loss_out is None else loss_out,
         grad if grad_out is None else grad_out,
@@ -310,8 +310,8 @@ def arguments(loss, pred, target, sample_weight, out, level):
     return p
 
 
-def check_weights_of_nothing(loss, w, given):
-    """What C checks of weights, for rows that have no entries."""
+def check_weights(loss, w, given):
+    """What C checks of weights, for where it is not asked or too late."""
     bad = np.zeros(0, bool) if w is None else ~((w >= 0) & (w < np.inf)).ravel()
     if bad.any():
         raise failure(loss, 2, int(np.argmax(bad)), None, given, 0)
@@ -457,7 +457,7 @@ def rows_without_target(loss, pred):
 def refresh(loss, p):
     """Convert again what a bound call had to convert: the originals may have changed."""
     for given, used in p.converted:
-        if given.dtype == np.uint64 and used.dtype == np.int64:
+        if given.dtype.kind == "u" and given.dtype.itemsize == 8 and used.dtype == np.int64:
             given = as_labels(type(loss).__name__, "target", given, loss._config_ignore_index)[0]
         with np.errstate(over="ignore"):
             np.copyto(used, given, casting="unsafe")

@@ -141,11 +141,7 @@ class Objective:
         n = self.X.shape[0]
         pred = np.broadcast_to(self.X.dtype.type(0), (n,) if self._single else (n, self.n_scores))
         weight, given = _check.weights(self.loss, sample_weight, pred)
-        if weight is not None:
-            bad = ~((weight >= 0) & (weight < np.inf))
-            if bad.any():
-                flat = int(np.argmax(bad))
-                raise _check.failure(self.loss, 2, flat, None, given, self.n_scores)
+        _check.check_weights(self.loss, weight, given)
         if not self._labels:
             per_entry = weight is not None and weight.shape == pred.shape and not self._single
             total = float(n) if weight is None else float(weight.sum(dtype=np.float64))

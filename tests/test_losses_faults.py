@@ -106,6 +106,8 @@ def test_big_endian_unsigned_labels_are_ignored_beyond_int64():
     pred = np.array([[1.0, 0], [5, 5], [0, 1]])
     assert loss(pred, labels) == fl.SoftmaxCrossEntropy()(pred[[0, 2]], [0, 1])
     loss.check(pred, labels)
+    step = loss.bind(pred, labels)
+    assert step() == loss(pred, labels) == step()
 
 
 class Unconfigured(fl.losses.Loss):
