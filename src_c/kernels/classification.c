@@ -139,7 +139,7 @@ FL_INLINE void softmax_few(const fl_loss_call *call, const row_block *b, real *l
         if (level == VALUE_GRAD_HESS) {
             _Alignas(64) real hess[FL_TILE_ROWS][V_LANES];
             const vreal top_hess = (inverse * (s * inverse)) * factor;
-        for (ptrdiff_t k = 0; k < c; k++) {
+            for (ptrdiff_t k = 0; k < c; k++) {
                 const vreal e = v_load(tile[k]), p = e * inverse;
                 const vreal h = v_select(v_and(single, v_eq(e, one)), top_hess, (p * (one - p)) * factor);
                 v_store(hess[k], v_select(dropped, zero, h));

@@ -91,7 +91,8 @@ FL_INLINE vparams pinball_params(const double *param) {
 FL_INLINE vpoint pinball(vreal z, vreal y, const vparams *p) {
     const vreal r = z - y;
     const vmask above = v_gt(r, v_set(0)), below = v_lt(r, v_set(0));
-    return (vpoint){v_times(v_select(above, p->b, p->a), v_abs(r)), v_select(above, p->b, v_select(below, -p->a, r)), v_set(0)};
+    return (vpoint){v_times(v_select(above, p->b, p->a), v_abs(r)), v_select(above, p->b, v_select(below, -p->a, r)),
+                    v_set(0)};
 }
 POINTWISE(pinball, pinball)
 
@@ -150,7 +151,8 @@ FL_INLINE vpoint poisson_nll_rate(vreal mu, vreal y, const vparams *p) {
     const vreal grad = v_select(v_or(infinite, none), v_select(v_isnan(mu), mu, one), (mu - y) / mu);
     vreal loss = mu - v_times(y, v_log(mu));
     if (p->full) loss = loss + v_log_gamma(y, 1);
-    return (vpoint){v_select(infinite, mu, loss), grad, v_select(none, v_select(v_isnan(mu), mu, v_set(0)), (y / mu) / mu)};
+    const vreal hess = v_select(none, v_select(v_isnan(mu), mu, v_set(0)), (y / mu) / mu);
+    return (vpoint){v_select(infinite, mu, loss), grad, hess};
 }
 POINTWISE(poisson_nll_rate, poisson_nll_rate)
 
