@@ -232,6 +232,29 @@ def same_place(a, b):
     )
 
 
+def sparse_rows(who, name, x):
+    """A SciPy matrix or array in CSR format, its entries float32 or float64 and its indices valid.
+
+    It shares what it can with `x`, which stays as it is.
+    """
+    if getattr(x, "format", None) != "csr":
+        raise TypeError(f"{who}: {name} is a {type(x).__name__}, but must be dense or in CSR format: use .tocsr()")
+    if len(x.shape) != 2:
+        raise ValueError(f"{who}: {name} has shape {x.shape}, but must be (n, d)")
+    entries = as_floats(who, f"{name}.data", x.data)
+    try:
+        rows = type(x)((entries, x.indices, x.indptr), shape=x.shape)
+        rows.check_format(full_check=True)
+    except (ValueError, IndexError) as error:
+        raise ValueError(f"{who}: {name} is a damaged {type(x).__name__} ({error})") from error
+    return rows
+
+
+def not_finite(who, name, index, value):
+    """The exception for an entry that is NaN or infinite."""
+    return ValueError(f"{who}: {name}[{', '.join(map(str, index))}] is {value}, but must be finite")
+
+
 # ---- the arguments of a loss ----
 
 

@@ -11,45 +11,12 @@ import threading
 
 import numpy as np
 import pytest
+from linear_cases import IDS, LABELS, LOSSES, digits, make_data, scores_of
 from scipy.optimize import minimize
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 import fastloss as fl
-
-LABELS, NUMBERS, SIGNS, COUNTS = "labels", "numbers", "signs", "counts"
-LOSSES = [
-    (fl.SquaredError(), NUMBERS),
-    (fl.RootMeanSquaredError(), NUMBERS),
-    (fl.LogCosh(reduction="sum"), NUMBERS),
-    (fl.GaussianNLL(variance=None), NUMBERS),
-    (fl.PoissonNLL(), COUNTS),
-    (fl.BinaryCrossEntropy(label_smoothing=0.1, pos_weight=2.0), SIGNS),
-    (fl.Hinge(squared=True), SIGNS),
-    (fl.SoftmaxCrossEntropy(label_smoothing=0.1), LABELS),
-    (fl.SoftmaxCrossEntropy(class_weight=[1.0, 0.0, 2.0, 0.5], ignore_index=3), LABELS),
-    (fl.MulticlassHinge(squared=True, class_weight=[1.0, 3.0, 2.0, 0.5]), LABELS),
-    (fl.MulticlassHinge(squared=True, ignore_index=-1, reduction="sum"), LABELS),
-]
-IDS = [repr(loss) for loss, _ in LOSSES]
-
-
-def make_data(kind, rng, n=50, d=5, dtype=np.float64):
-    """X and targets that a loss of this kind takes."""
-    X = rng.normal(size=(n, d)).astype(dtype)
-    y = {
-        LABELS: lambda: rng.integers(0, 4, n),
-        NUMBERS: lambda: rng.normal(size=n),
-        SIGNS: lambda: rng.integers(0, 2, n),
-        COUNTS: lambda: rng.poisson(2.0, n),
-    }[kind]()
-    return X, y
-
-
-def scores_of(objective, w, X):
-    coef, intercept = objective.unpack(w)
-    return X @ coef.T + intercept
-
 
 # ---- Objective ----
 
@@ -79,8 +46,8 @@ def test_blocks_change_nothing_but_rounding(loss, kind, rng, monkeypatch):
     X, y = make_data(kind, rng, n=1000)
     w = rng.normal(size=fl.linear.Objective(loss, X, y).size)
     whole_value, whole_grad = fl.linear.Objective(loss, X, y)(w)
-    monkeypatch.setattr(fl.linear, "BLOCK_BYTES", 0)
-    monkeypatch.setattr(fl.linear, "LEAST_ROWS", 7)
+    monkeypatch.setattr(fl.linear.objective, "BLOCK_BYTES", 0)
+    monkeypatch.setattr(fl.linear.objective, "LEAST_ROWS", 7)
     value, grad = fl.linear.Objective(loss, X, y)(w)
     assert value == pytest.approx(whole_value, rel=1e-12)
     np.testing.assert_allclose(grad, whole_grad, rtol=1e-11, atol=1e-12 * np.abs(whole_grad).max())
@@ -220,6 +187,7 @@ def test_penalty_spares_the_intercept(penalty):
         (dict(X=[[1, 2], [3, 4], [-np.inf, 6]]), ValueError, r"X\[2, 0\] is -inf"),
         (dict(y=np.ones(4)), ValueError, r"y has shape \(4,\), but X has 3 rows"),
         (dict(y=np.ones((3, 1, 1))), ValueError, r"y has shape \(3, 1, 1\)"),
+        (dict(y=np.ones((3, 0))), ValueError, r"y has shape \(3, 0\), but must be"),
         (dict(y=["a", "b", "c"]), TypeError, "y is an array of <U1"),
         (dict(sample_weight=[1, -1, 1]), ValueError, r"sample_weight\[1\] is -1"),
         (dict(sample_weight=[1, 1]), ValueError, r"sample_weight has shape \(2,\)"),
@@ -235,6 +203,12 @@ def test_penalty_spares_the_intercept(penalty):
             "class_weight has 2 entries",
         ),
         (dict(loss=fl.MulticlassHinge(ignore_index=0), y=[0, 0, 0]), ValueError, "no label to count classes by"),
+        (
+            dict(loss=fl.SoftmaxCrossEntropy(), y=[0, 2**40, 1]),
+            ValueError,
+            r"y\[1\] is 1099511627776, .*: give n_classes",
+        ),
+        (dict(loss=fl.MulticlassHinge(ignore_index=7), y=[7, 1, 2000]), ValueError, r"y\[2\] is 2000"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(arguments, error, message):
@@ -299,11 +273,6 @@ def test_exponential_fit_has_the_rate_of_the_lecture():
 
 
 # ---- train ----
-
-
-def digits(**options):
-    X, y = load_digits(return_X_y=True)
-    return fl.linear.Objective(fl.SoftmaxCrossEntropy(), X / 16, y, penalty=fl.L2(1e-4), **options)
 
 
 def test_training_decreases_the_loss_and_records_it():
@@ -376,8 +345,8 @@ def total_weight_of(loss, y, weight):
 
 def test_batches_larger_than_a_block_give_the_same_path(monkeypatch):
     plain = fl.linear.train(digits(), batch_size=500, epochs=2)
-    monkeypatch.setattr(fl.linear, "BLOCK_BYTES", 0)
-    monkeypatch.setattr(fl.linear, "LEAST_ROWS", 60)
+    monkeypatch.setattr(fl.linear.objective, "BLOCK_BYTES", 0)
+    monkeypatch.setattr(fl.linear.objective, "LEAST_ROWS", 60)
     in_blocks = fl.linear.train(digits(), batch_size=500, epochs=2)
     np.testing.assert_allclose(in_blocks.w, plain.w, rtol=1e-6, atol=1e-12)
 

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The loop over the batches of an epoch. Which epochs there are, and when they end, is in training.py."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class Batches:
+    """The loop over the batches of an epoch, and its buffers."""
+
+    def __init__(self, objective, w, batch_size, interrupt):
+        self.objective, self.w, self.interrupt = objective, w, interrupt
+        self.grad, self.grad_sum = np.zeros_like(w), np.zeros_like(w)
+        self.coef, self.grad_coef = objective.unpack(w)[0], objective.unpack(self.grad)[0]
+        n = objective.X.shape[0]
+        small = batch_size < n and batch_size <= objective._block and not objective._data.sparse
+        X = np.ascontiguousarray(objective.X) if small else objective.X  # take() would copy other layouts every time
+        sizes = {batch_size, n % batch_size} - {0} if small else ()
+        gathered = {rows: _Gathered(objective, X, w, self.grad, rows) for rows in sizes}
+        self.plan = []
+        for start in range(0, n, batch_size):
+            rows = min(batch_size, n - start)
+            self.plan.append((start, start + rows, rows / n, gathered.get(rows, self._in_blocks)))
+
+    def epoch(self, order, step):
+        """Step through all batches; means of loss and penalty, norm of the mean gradient."""
+        objective, grad, grad_sum, interrupt = self.objective, self.grad, self.grad_sum, self.interrupt
+        scale, penalty, coef, grad_coef = objective._scale, objective.penalty, self.coef, self.grad_coef
+        loss_sum = penalty_sum = 0.0
+        grad_sum.fill(0)
+        for start, stop, share, evaluate in self.plan:
+            loss, factor = scale(evaluate(order, start, stop), share)
+            np.multiply(grad, factor, out=grad)
+            if penalty is not None:
+                penalty_sum += share * float(penalty.add_grad(coef, grad_coef))
+            loss_sum += share * loss
+            np.add(grad_sum, grad, out=grad_sum)
+            interrupt.stop_if_pressed()
+            step(grad)
+        return loss_sum, penalty_sum, float(np.linalg.norm(grad_sum)) / len(self.plan)
+
+    def _in_blocks(self, order, start, stop):
+        """Batches that do not fit a block, or hold all rows: sum of losses; the gradient's sum goes to ``grad``."""
+        total = np.zeros(self.w.size)
+        loss = self.objective._add_rows(start, stop, self.w, total, order, self.interrupt.stop_if_pressed)
+        self.grad[:] = total
+        return loss
+
+
+class _Gathered:
+    """Buffers for the rows of one batch, and the loss bound to them: nothing is allocated in a step."""
+
+    def __init__(self, objective, X, w, grad, rows):
+        self.sources = [X, objective.y]
+        self.x = np.empty((rows, X.shape[1]), X.dtype)
+        y = np.empty((rows, *objective.y.shape[1:]), objective.y.dtype)
+        weight = None
+        if objective.sample_weight is not None:
+            weight = np.empty((rows, *objective.sample_weight.shape[1:]), X.dtype)
+            self.sources.append(objective.sample_weight)
+        self.buffers = [self.x, y] if weight is None else [self.x, y, weight]
+        self.scores, self.ones = np.empty((rows, objective.n_scores), X.dtype), np.ones(rows, X.dtype)
+        pred = self.scores[:, 0] if objective._single else self.scores
+        self.loss = objective._sum_loss.bind(pred, y, sample_weight=weight, out=pred)
+        coef, self.intercept = objective._matrices(w)
+        self.coef_t = coef.T
+        self.grad_coef, self.grad_intercept = objective._matrices(grad)
+        self.scores_t = self.scores.T
+
+    def __call__(self, order, start, stop):
+        """Sum of losses; the gradient's sum goes to ``grad``."""
+        if order is None:
+            for source, buffer in zip(self.sources, self.buffers):
+                np.copyto(buffer, source[start:stop])
+        else:
+            rows = order[start:stop]
+            for source, buffer in zip(self.sources, self.buffers):
+                source.take(rows, 0, buffer, "clip")  # "raise" would go through a temporary
+        scores = self.scores
+        np.matmul(self.x, self.coef_t, scores)
+        if self.intercept is not None:
+            np.add(scores, self.intercept, scores)
+            loss = self.loss()
+            np.dot(self.ones, scores, self.grad_intercept)
+        else:
+            loss = self.loss()
+        np.matmul(self.scores_t, self.x, self.grad_coef)
+        return loss
