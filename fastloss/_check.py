@@ -250,6 +250,17 @@ def sparse_rows(who, name, x):
     return rows
 
 
+def whole_blocks(who, start, stop, rows, block):
+    """A range of rows that begins and ends where a block does."""
+    first, last = (operator.index(i) for i in (start, stop))
+    if not 0 <= first <= last <= rows:
+        raise ValueError(f"{who}: start and stop are {first} and {last}, but must be in order within 0 to {rows}")
+    for name, i in (("start", first), ("stop", last)):
+        if i % block and i != rows:
+            raise ValueError(f"{who}: {name} is {i}, but must be a multiple of block_rows ({block}) or {rows}")
+    return first, last
+
+
 def not_finite(who, name, index, value):
     """The exception for an entry that is NaN or infinite."""
     return ValueError(f"{who}: {name}[{', '.join(map(str, index))}] is {value}, but must be finite")
@@ -808,6 +819,14 @@ def accumulator(who, w, dw):
     array = readable_rows(as_floats(who, "w", given))
     buffer = output(who, "dw", dw, array.shape, array.dtype, [("w", given)], None, "w")
     return flat_rows(array, buffer)
+
+
+def same_shape_as(who, like, w, name, x):
+    """`x` as floats, of w's shape."""
+    array, shape = as_floats(who, name, x), as_array(who, like, w).shape
+    if array.shape != shape:
+        raise ValueError(f"{who}: {name} has shape {array.shape}, but {like} has {shape}")
+    return array
 
 
 def seed(who, value):

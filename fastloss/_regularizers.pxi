@@ -119,6 +119,16 @@ cdef class Penalty(Regularizer):
         rows, grad_rows = _check.accumulator(type(self).__name__, w, dw)
         return self._rows(&call, rows, grad_rows, 1)
 
+    def hessp(self, w, v):
+        """The Hessian at ``w`` times ``v``: ``2 * l2 * v``, wherever ``w`` is; the kink of abs at 0 is left out.
+
+        ``v`` has w's shape; the result is a new array of v's shape and float type.
+        """
+        cdef cnp.ndarray move = _check.same_shape_as(type(self).__name__, "w", w, "v", v)
+        if self._l2 == 0:
+            return cnp.PyArray_ZEROS(cnp.PyArray_NDIM(move), cnp.PyArray_DIMS(move), cnp.PyArray_TYPE(move), 0)
+        return move * move.dtype.type(2 * self._l2)
+
     def prox(self, w, step):
         """Take the proximal step in place: ``w`` becomes the minimizer of ``(u - w)**2 / 2 + step * penalty(u)``.
 

@@ -14,7 +14,7 @@ class Batches:
         self.grad, self.grad_sum = np.zeros_like(w), np.zeros_like(w)
         self.coef, self.grad_coef = objective.unpack(w)[0], objective.unpack(self.grad)[0]
         n = objective.X.shape[0]
-        small = batch_size < n and batch_size <= objective._block and not objective._data.sparse
+        small = batch_size < n and batch_size <= objective.block_rows and not objective._data.sparse
         X = np.ascontiguousarray(objective.X) if small else objective.X  # take() would copy other layouts every time
         sizes = {batch_size, n % batch_size} - {0} if small else ()
         gathered = {rows: _Gathered(objective, X, w, self.grad, rows) for rows in sizes}
@@ -42,10 +42,11 @@ class Batches:
 
     def _in_blocks(self, order, start, stop):
         """Batches that do not fit a block, or hold all rows: sum of losses; the gradient's sum goes to ``grad``."""
-        total = np.zeros(self.w.size)
-        loss = self.objective._add_rows(start, stop, self.w, total, order, self.interrupt.stop_if_pressed)
-        self.grad[:] = total
-        return loss
+        objective = self.objective
+        evaluate, stop_if_pressed = objective._gradients(self.w), self.interrupt.stop_if_pressed
+        sums = objective._sum_blocks(evaluate, 2 + self.w.size, start, stop, order, stop_if_pressed)
+        self.grad[:] = sums[2:]
+        return float(sums[0])
 
 
 class _Gathered:
