@@ -344,6 +344,12 @@ def arguments(loss, pred, target, sample_weight, out, level):
     return p
 
 
+def row_of_scores(loss, target, dtype, scores):
+    """A buffer for the scores of one row of a linear model, in the shape that the loss takes them in."""
+    alone = target.ndim == 1 and is_pointwise(loss)
+    return np.zeros((1,) if alone else (1, scores), dtype)
+
+
 def check_weights(loss, w, given):
     """What C checks of weights, for where it is not asked or too late."""
     bad = np.zeros(0, bool) if w is None else ~((w >= 0) & (w < np.inf)).ravel()
@@ -571,6 +577,15 @@ def learning_rate(who, value, at=None):
         if isinstance(value, (str, bytes)) or np.ndim(value) != 0:
             raise TypeError(f"{who}: lr is {value!r}, but must be a number or a function of the number of steps taken")
     return number(who, "lr" if at is None else f"lr({at})", value, low=0)
+
+
+def learning_rates(optimizer, count):
+    """An optimizer's learning rates for its next steps, as float64."""
+    lr, t = optimizer.lr, optimizer.t
+    if not callable(lr):
+        return np.full(count, lr)
+    who = type(optimizer).__name__
+    return np.array([learning_rate(who, lr(i), at=i) for i in range(t, t + count)], np.float64)
 
 
 def rate_or_schedule(who, value):

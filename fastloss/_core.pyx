@@ -28,6 +28,9 @@ include "_optimizers.pxi"
 # regularizers
 include "_regularizers.pxi"
 
+# linear models
+include "_linear.pxi"
+
 
 # ---- kernel sets and threads ----
 

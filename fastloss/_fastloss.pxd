@@ -145,3 +145,41 @@ cdef extern from "dispatch.h" nogil:
     int FL_REGULARIZER_max_norm
     int FL_REGULARIZER_batch_norm
     int FL_REGULARIZER_batch_norm_grad
+
+
+# ---- linear models ----
+
+cdef extern from "linear_call.h" nogil:
+    ctypedef struct fl_linear:
+        Py_ssize_t c, d
+        void *coef
+        void *intercept
+        void *coef_sum
+        void *intercept_sum
+        double l1, l2
+        double scale
+
+    ctypedef struct fl_descent:
+        int type
+        fl_linear model
+        const void *x
+        Py_ssize_t x_stride
+        const void *indptr
+        const void *indices
+        int index_bits
+        const int64_t *order
+        Py_ssize_t count
+        int loss
+        fl_loss_call call
+        Py_ssize_t target_bytes, weight_bytes
+        double factor
+        int root
+        void *grad
+        int update, skip
+        fl_update_call *update_call
+        const double *lr
+        double loss_sum, penalty_sum
+        Py_ssize_t steps
+
+    fl_status fl_run_descent(fl_descent *descent)
+    int FL_UPDATE_sgd

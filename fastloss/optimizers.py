@@ -223,13 +223,8 @@ class Optimizer(Stepper):
         path : str or path-like
             Replaced if it exists. No ending is added.
         """
-        state = self.state_dict()
-        arrays = {f"{k}.{name}": a for k, entry in state["state"].items() for name, a in entry.items()}
-        about = {"optimizer": type(self).__name__, "entries": sorted(arrays)}
-        about |= {"param_groups": state["param_groups"], "t": state["t"]}
-        content = io.BytesIO()
-        np.savez(content, about=np.array(json.dumps(about)), **arrays)
-        replace_file(os.fspath(path), content.getbuffer())
+        arrays, about = plain_state(self.state_dict())
+        write_file(os.fspath(path), {"optimizer": type(self).__name__, **about}, arrays)
 
     def load(self, path):
         """Take over a state that :meth:`save` has written; as :meth:`load_state_dict`.
@@ -246,16 +241,8 @@ class Optimizer(Stepper):
         who = type(self).__name__
         with open(path, "rb") as opened:
             try:
-                with np.load(opened, allow_pickle=False) as file:
-                    about = json.loads(str(file["about"]))
-                    if sorted(file.files) != sorted(["about", *about["entries"]]):
-                        raise ValueError("entries are missing or too many")
-                    state = {}
-                    for key in about["entries"]:
-                        k, name = key.split(".")
-                        state.setdefault(int(k), {})[name] = file[key]
-                saved = {"state": state, "param_groups": about["param_groups"], "t": about["t"]}
-                optimizer = about["optimizer"]
+                about, arrays = read_file(opened)
+                saved, optimizer = nested_state(arrays, about), about["optimizer"]
             except DAMAGED as error:
                 raise ValueError(f"{who}: {os.fspath(path)!r} is not a file written by save ({error})") from error
         if optimizer != who:
@@ -269,6 +256,37 @@ class Optimizer(Stepper):
 # What reading a damaged file may raise, from the file system to the JSON in it.
 DAMAGED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError, RuntimeError)
 DAMAGED += (EOFError, OSError, zipfile.BadZipFile, zlib.error)
+
+
+def plain_state(state):
+    """A state dict as arrays by name, and the rest as what JSON can say."""
+    arrays = {f"{k}.{name}": a for k, entry in state["state"].items() for name, a in entry.items()}
+    return arrays, {"param_groups": state["param_groups"], "t": state["t"]}
+
+
+def nested_state(arrays, about):
+    """The state dict that :func:`plain_state` took apart."""
+    state = {}
+    for key, array in arrays.items():
+        k, name = key.split(".")
+        state.setdefault(int(k), {})[name] = array
+    return {"state": state, "param_groups": about["param_groups"], "t": about["t"]}
+
+
+def write_file(path, about, arrays):
+    """Write what JSON can say, and arrays by name, as one npz file without pickle."""
+    content = io.BytesIO()
+    np.savez(content, about=np.array(json.dumps({**about, "entries": sorted(arrays)})), **arrays)
+    replace_file(path, content.getbuffer())
+
+
+def read_file(opened):
+    """What :func:`write_file` wrote; raises one of DAMAGED if the file is no longer that."""
+    with np.load(opened, allow_pickle=False) as file:
+        about = json.loads(str(file["about"]))
+        if sorted(file.files) != sorted(["about", *about["entries"]]):
+            raise ValueError("entries are missing or too many")
+        return about, {key: file[key] for key in about["entries"]}
 
 
 def replace_file(path, content):

@@ -5,12 +5,60 @@ from __future__ import annotations
 
 import numpy as np
 
+from .. import losses, optimizers, regularizers
+from .._core import Descent
+
+STEPS = 512  # single-sample steps in one call to C, between two looks for Ctrl-C; fewer where a step is long work
+STEP_WORK = 1 << 22  # entries that the steps of a call go through
+
+
+def batches_of(objective, w, batch_size, optimizer, interrupt):
+    """The loop for this batch size: compiled for single samples, where everything that takes part in it is."""
+    if batch_size == 1 and _is_compiled(objective, optimizer):
+        return Singles(objective, w, optimizer, interrupt)
+    return Batches(objective, w, batch_size, optimizer, interrupt)
+
+
+def _is_compiled(objective, optimizer):
+    """Whether loss, penalty and optimizer are fastloss's own, not subclasses that may do something else."""
+    parts = [(losses, objective.loss), (optimizers, optimizer), (regularizers, objective.penalty)]
+    return all(part is None or getattr(module, type(part).__name__, None) is type(part) for module, part in parts)
+
+
+class Singles:
+    """Steps on single rows, some hundred in each call to C."""
+
+    def __init__(self, objective, w, optimizer, interrupt):
+        self.n, d = objective.X.shape
+        self.interrupt, self.grad_sum = interrupt, np.zeros_like(w)
+        factor = self.n if objective.loss.reduction == "sum" else self.n / (objective._total_weight or np.inf)
+        self.descent = Descent(
+            objective._sum_loss, optimizer, objective._data.for_descent(), objective.y, objective.sample_weight, w,
+            self.grad_sum, objective.n_scores, d, objective.penalty, factor, objective._is_root,
+        )  # fmt: skip
+        self.steps = max(1, min(STEPS, STEP_WORK // w.size))
+        if objective._data.sparse and self.descent.fused:  # each call goes through all parameters once
+            self.steps = max(self.steps, 4 * d * self.n // max(objective.X.nnz, 1))
+
+    def epoch(self, order):
+        """Step through all rows; means of loss and penalty, norm of the mean gradient."""
+        order = np.arange(self.n) if order is None else order
+        order = np.ascontiguousarray(order, np.int64)
+        loss_sum = penalty_sum = 0.0
+        self.grad_sum.fill(0)
+        for start in range(0, self.n, self.steps):
+            self.interrupt.stop_if_pressed()
+            loss, penalty = self.descent.run(order[start : start + self.steps])
+            loss_sum += loss
+            penalty_sum += penalty
+        return loss_sum / self.n, penalty_sum / self.n, float(np.linalg.norm(self.grad_sum)) / self.n
+
 
 class Batches:
     """The loop over the batches of an epoch, and its buffers."""
 
-    def __init__(self, objective, w, batch_size, interrupt):
-        self.objective, self.w, self.interrupt = objective, w, interrupt
+    def __init__(self, objective, w, batch_size, optimizer, interrupt):
+        self.objective, self.w, self.step, self.interrupt = objective, w, optimizer.step, interrupt
         self.grad, self.grad_sum = np.zeros_like(w), np.zeros_like(w)
         self.coef, self.grad_coef = objective.unpack(w)[0], objective.unpack(self.grad)[0]
         n = objective.X.shape[0]
@@ -23,9 +71,10 @@ class Batches:
             rows = min(batch_size, n - start)
             self.plan.append((start, start + rows, rows / n, gathered.get(rows, self._in_blocks)))
 
-    def epoch(self, order, step):
+    def epoch(self, order):
         """Step through all batches; means of loss and penalty, norm of the mean gradient."""
-        objective, grad, grad_sum, interrupt = self.objective, self.grad, self.grad_sum, self.interrupt
+        objective, grad, grad_sum = self.objective, self.grad, self.grad_sum
+        interrupt, step = self.interrupt, self.step
         scale, penalty, coef, grad_coef = objective._scale, objective.penalty, self.coef, self.grad_coef
         loss_sum = penalty_sum = 0.0
         grad_sum.fill(0)

@@ -44,6 +44,15 @@ class Dense:
         """The rows of a slice (a view) or of an array of numbers."""
         return self.X[rows]
 
+    def arrays(self):
+        """What the matrix is stored as."""
+        return (self.X,)
+
+    def for_descent(self):
+        """Rows with a contiguous last axis; Fortran order is copied."""
+        rows = _check.as_rows(self.X)
+        return np.ascontiguousarray(self.X) if rows is None else rows
+
     @staticmethod
     def multiply(x, coef, out):
         """``x @ coef.T`` into ``out``."""
@@ -72,6 +81,20 @@ class Sparse:
     def rows(self, rows):
         """The rows of a slice or of an array of numbers, copied."""
         return self.X[rows]
+
+    def arrays(self):
+        """What the matrix is stored as."""
+        return self.X.indptr, self.X.indices, self.X.data
+
+    def for_descent(self):
+        """(indptr, indices, entries), contiguous, the first two of one type."""
+        kinds = {self.X.indptr.dtype, self.X.indices.dtype}
+        index = np.dtype(np.int32) if kinds == {np.dtype(np.int32)} else np.dtype(np.int64)
+        return (
+            np.ascontiguousarray(self.X.indptr, index),
+            np.ascontiguousarray(self.X.indices, index),
+            np.ascontiguousarray(self.X.data),
+        )
 
     @staticmethod
     def multiply(x, coef, out):

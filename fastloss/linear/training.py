@@ -8,7 +8,8 @@ import time
 import numpy as np
 
 from .. import _check
-from .batches import Batches
+from .batches import batches_of
+from .checkpoint import Checkpoint, describe_run
 from .objective import Objective
 from .watch import Interrupt, Progress
 
@@ -102,8 +103,13 @@ def train(
         Show a bar (with tqdm, on a terminal), or else about ten lines.
     callback : callable, optional
         Called with the result so far after each epoch; training stops where it returns True.
-    checkpoint : None
-        Not there yet.
+    checkpoint : path, optional
+        A file that holds the whole state after each epoch: parameters, optimizer, random numbers, history, best
+        parameters. It is replaced whole, so that at any moment the old or the new one is there. If it exists, the run
+        goes on from it, bit for bit as if it had never ended, after Ctrl-C too (from the last whole epoch), and
+        ``epochs`` counts the earlier ones: a larger number continues a finished run. The optimizer must have
+        ``state_dict()`` and ``load_state_dict(state)``. Schedules and penalties that are functions or objects without
+        a ``repr`` of their own are compared by name only.
     validation : Objective or tuple, optional
         Data that are not trained on: an objective over the same parameters, or ``(X, y)`` or ``(X, y,
         sample_weight)``. Their loss is computed after each epoch, and the result's parameters are those of the epoch
@@ -122,7 +128,8 @@ def train(
     ------
     ValueError
         Before anything is computed: for no rows, for targets outside the loss's domain (the first is named), for
-        labels that are all of one class, and for parameters out of range.
+        labels that are all of one class, for parameters out of range, and for a checkpoint that is damaged or of
+        another run (data, loss, penalty, optimizer, rate, batch size, seed, start or validation data differ).
     KeyboardInterrupt
         On Ctrl-C, after the last whole step, with the result so far in its attribute ``result``: the parameters of
         that step, with validation data too.
@@ -135,58 +142,81 @@ def train(
     >>> result.coef.round(3), result.intercept.round(3)
     (array([2.]), np.float64(-1.0))
     """
-    epochs, tol = _check_options(objective, epochs, tol, checkpoint)
+    epochs, tol = _check_options(objective, epochs, tol)
     _check_targets(objective)
     _check_learnable(objective)
     n = objective.X.shape[0]
     batch_size = n if batch_size is None else min(_check.positive_int("train", "batch_size", batch_size), n)
-    validation = None if validation is None else _Validation(objective, validation, patience, tol)
+    patience = _check.positive_int("train", "patience", patience)
+    validation = None if validation is None else _Validation(_validation_objective(objective, validation), patience, tol)
     w = _start_vector(objective, initial)
     step = _optimizer(optimizer)(w, lr=lr)
     result = Result(objective, w, step, validation=validation is not None)
     random = np.random.default_rng(seed)
+    saved = None
+    if checkpoint is not None:
+        _check_state(step)
+        other = validation and validation.objective
+        saved = Checkpoint(checkpoint, describe_run(objective, step, lr, w, batch_size, shuffle, seed, random, other))
+        best_w = saved.restore(result, random)
+        if validation is not None:
+            validation.replay(result, best_w)
+    order = None if not shuffle or batch_size == n else np.arange(n)
     with Interrupt(result) as interrupt, Progress(progress, epochs) as report, np.errstate(all="ignore"):
-        batches = Batches(objective, w, batch_size, interrupt)
-        order = None if not shuffle or batch_size == n else np.arange(n)
-        for _ in range(epochs):
+        batches = batches_of(objective, w, batch_size, step, interrupt)
+        while result.n_epochs < epochs and not _finished(result.history, tol, validation):
             begin, rate = time.perf_counter(), _rate(step)
             if order is not None:
                 order = random.permutation(n)
-            loss, penalty, gradient_norm = batches.epoch(order, step.step)
+            loss, penalty, gradient_norm = batches.epoch(order)
             entry = [loss, penalty, rate, gradient_norm, time.perf_counter() - begin]
             if validation is not None:
                 entry.append(validation.look(result))
             for values, value in zip(result.history.values(), entry):
                 values.append(value)
+            if saved is not None:
+                saved.write(result, random, validation and validation.best_w)
             report(result)
             if callback is not None and callback(result):
-                break
-            if validation is not None:
-                if validation.exhausted:
-                    break
-            elif tol is not None and result.n_epochs > 1 and _last_change(result.history) < tol:
                 break
         if validation is not None:
             validation.restore(result)
     return result
 
 
+def _finished(history, tol, validation):
+    """Whether the loss says that it is time to stop."""
+    if validation is not None:
+        return validation.exhausted
+    return tol is not None and len(history["loss"]) > 1 and _last_change(history) < tol
+
+
 class _Validation:
     """The loss on other data after each epoch, the best parameters so far, and whether to go on."""
 
-    def __init__(self, objective, given, patience, tol):
-        self.objective = _validation_objective(objective, given)
-        self.patience = _check.positive_int("train", "patience", patience)
-        self.tol = tol or 0.0
+    def __init__(self, objective, patience, tol):
+        self.objective, self.patience, self.tol = objective, patience, tol or 0.0
         self.lowest, self.best_w, self.waited = np.inf, None, 0
 
     def look(self, result):
         """The loss at the result's parameters, which are kept if it is the lowest."""
         loss = self.objective.value(result.w, penalty=False)
-        self.waited = 0 if loss < self.lowest - self.tol else self.waited + 1
-        if loss < self.lowest:
-            self.lowest, self.best_w, result.best_epoch = loss, result.w.copy(), result.n_epochs + 1
+        if self._take(loss, result.n_epochs + 1, result):
+            self.best_w = result.w.copy()
         return loss
+
+    def _take(self, loss, epoch, result):
+        self.waited = 0 if loss < self.lowest - self.tol else self.waited + 1
+        best = loss < self.lowest
+        if best:
+            self.lowest, result.best_epoch = loss, epoch
+        return best
+
+    def replay(self, result, best_w):
+        """Go through the losses of a run that goes on."""
+        for epoch, loss in enumerate(result.history["validation"], 1):
+            self._take(loss, epoch, result)
+        self.best_w = best_w
 
     @property
     def exhausted(self):
@@ -254,13 +284,16 @@ def _last_change(history):
     return abs(loss[-1] + penalty[-1] - loss[-2] - penalty[-2])
 
 
-def _check_options(objective, epochs, tol, checkpoint):
+def _check_options(objective, epochs, tol):
     if not isinstance(objective, Objective):
         raise TypeError(f"train: objective is a {type(objective).__name__}, but must be an Objective")
-    if checkpoint is not None:
-        raise NotImplementedError("train: checkpoint is given, but checkpoints are not implemented yet")
     epochs = _check.positive_int("train", "epochs", epochs)
     return epochs, None if tol is None else _check.number("train", "tol", tol, low=0)
+
+
+def _check_state(optimizer):
+    if not all(callable(getattr(optimizer, name, None)) for name in ("state_dict", "load_state_dict")):
+        raise TypeError(f"train: optimizer is a {type(optimizer).__name__}, but must have state_dict for a checkpoint")
 
 
 def _check_targets(objective, name="y"):

@@ -57,6 +57,7 @@ class Progress:
         history, done = result.history, result.n_epochs
         total, rate = history["loss"][-1] + history["penalty"][-1], history["learning_rate"][-1]
         if self.bar is not None:
+            self.bar.n = done - 1  # a run may go on from a checkpoint
             self.bar.set_postfix_str(f"loss {total:.6g}, rate {rate:.3g}", refresh=False)
             self.bar.update()
         elif done % self.every == 0 or done in (1, self.epochs):

@@ -22,6 +22,12 @@ void FN(grad_squares)(const fl_tensor *tensor, ptrdiff_t begin, ptrdiff_t end, c
 #include "fastloss_kernels.def"
 void FN(random_words)(uint64_t seed, const uint32_t counter[4], ptrdiff_t blocks, uint32_t *word);
 
+/* linear models */
+void FN(linear_scores)(const fl_linear *model, const fl_row *row, void *scores);
+double FN(linear_gradient)(fl_linear *model, const fl_row *row, const void *derivative, double factor, void *grad);
+double FN(linear_step)(fl_linear *model, const fl_row *row, const void *derivative, double factor, double lr);
+void FN(linear_settle)(fl_linear *model);
+
 extern const fl_table FN(table);
 const fl_table FN(table) = {
     .loss =
@@ -46,4 +52,10 @@ const fl_table FN(table) = {
 #include "fastloss_kernels.def"
         },
     .random_words = FN(random_words),
+
+    /* linear models */
+    .linear_scores = FN(linear_scores),
+    .linear_gradient = FN(linear_gradient),
+    .linear_step = FN(linear_step),
+    .linear_settle = FN(linear_settle),
 };

@@ -76,6 +76,32 @@ typedef double (*fl_regularizer_kernel)(const fl_regularizer_call *call, fl_part
 
 typedef void (*fl_random_kernel)(uint64_t seed, const uint32_t counter[4], ptrdiff_t blocks, uint32_t *word);
 
+/* linear models */
+
+/* A linear model with c scores from d features. Steps on sparse rows let coef stand for scale * coef, so that decay
+ * touches one number; linear_settle makes scale 1 again, and must be called before the first of them too. */
+typedef struct fl_linear {
+    ptrdiff_t c, d;
+    void *coef, *intercept;         /* c x d contiguous; c, or NULL: 0 */
+    void *coef_sum, *intercept_sum; /* the gradients of all steps are added here */
+    double l1, l2;                  /* the penalty on coef: l1 sum |w| + l2 sum w^2 */
+    double scale, scale_sum;        /* the second: summed over the steps since scale was 1 */
+    double square;                  /* sum of coef^2 */
+} fl_linear;
+
+/* A row of data: d entries, or with index only `count` of them, the columns of which may come in any order. */
+typedef struct fl_row {
+    const void *entry, *index;
+    int index_bits;
+    ptrdiff_t count;
+} fl_row;
+
+typedef void (*fl_scores_kernel)(const fl_linear *model, const fl_row *row, void *scores);
+typedef double (*fl_gradient_kernel)(fl_linear *model, const fl_row *row, const void *derivative, double factor,
+                                     void *grad);
+typedef double (*fl_step_kernel)(fl_linear *model, const fl_row *row, const void *derivative, double factor,
+                                 double lr);
+
 typedef struct fl_table {
     fl_loss_kernel loss[FL_LOSS_COUNT];
     fl_scan_kernel scan_labels, scan_weights;
@@ -86,6 +112,12 @@ typedef struct fl_table {
     /* regularizers */
     fl_regularizer_kernel regularizer[FL_REGULARIZER_COUNT];
     fl_random_kernel random_words;
+
+    /* linear models */
+    fl_scores_kernel linear_scores;
+    fl_gradient_kernel linear_gradient;
+    fl_step_kernel linear_step;
+    void (*linear_settle)(fl_linear *model);
 } fl_table;
 
 #endif
