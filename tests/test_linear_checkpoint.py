@@ -147,7 +147,7 @@ def test_checkpoint_of_another_run_is_refused(change, word, tmp_path):
 
 def test_checkpoint_of_another_problem_is_refused(tmp_path):
     path = tmp_path / "run"
-    objective, whole = small()
+    objective, _ = small()
     fl.linear.train(objective, epochs=1, checkpoint=path)
     X, y, loss, penalty = objective.X, objective.y, objective.loss, objective.penalty
     for other, word in (
@@ -208,7 +208,7 @@ def test_bad_places_and_optimizers_without_state_are_refused_before_training(tmp
         def step(self, g):
             self.w -= self.lr * g
 
-    with pytest.raises(TypeError, match="optimizer is a Plain, but must have state_dict"):
+    with pytest.raises(TypeError, match="optimizer is a Plain, but must be one of fastloss's"):
         run(dict(optimizer=Plain), epochs=1, checkpoint=tmp_path / "run", callback=seen.append)
     assert not seen
 

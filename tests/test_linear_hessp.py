@@ -75,14 +75,12 @@ def test_product_is_the_derivative_of_the_gradient(loss, kind, weighted, fit_int
 
 
 @pytest.mark.parametrize(("loss", "kind"), ALL, ids=ALL_IDS)
-def test_hessian_is_symmetric_and_does_not_depend_on_blocks(loss, kind, rng, monkeypatch):
+def test_hessian_is_symmetric_and_does_not_depend_on_blocks(loss, kind, rng):
     X, y = any_data(kind, rng)
     objective = fl.linear.Objective(loss, X, y)
     w = rng.normal(size=objective.size)
     H = dense_hessian(objective, w)
     np.testing.assert_allclose(H, H.T, atol=1e-13 * max(np.abs(H).max(), 1))
-    monkeypatch.setattr(fl.linear.objective, "BLOCK_BYTES", 0)
-    monkeypatch.setattr(fl.linear.objective, "LEAST_ROWS", 7)
     in_blocks = fl.linear.Objective(loss, X, y)
     in_blocks.block_rows = 7
     np.testing.assert_allclose(dense_hessian(in_blocks, w), H, atol=1e-13 * max(np.abs(H).max(), 1))

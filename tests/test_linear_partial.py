@@ -6,6 +6,7 @@ What the whole must be is tested in test_linear.py.
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def parts_of(objective, w, rng):
     n, block = objective.X.shape[0], objective.block_rows
     inner = np.arange(block, n, block)
     cuts = [0, *np.sort(rng.choice(inner, rng.integers(0, len(inner) + 1), replace=False)), n]
-    ranges = [(int(a), int(b)) for a, b in zip(cuts[:-1], cuts[1:])]
+    ranges = [(int(a), int(b)) for a, b in pairwise(cuts)]
     return [objective.partial(w, *ranges[k]) for k in rng.permutation(len(ranges))]
 
 
@@ -110,7 +111,7 @@ def test_bad_splits_are_refused(rng):
     first = objective.partial(w, 0, block)
     with pytest.raises(ValueError, match="row 0 is in both parts"):
         first + first
-    with pytest.raises(ValueError, match="other parameters|different objectives"):
+    with pytest.raises(ValueError, match="at different parameters"):
         first + objective.partial(w + 1, block, 500)
     with pytest.raises(ValueError, match=rf"parts hold the rows \[\(0, {block}\)\], but must hold 0 to 500"):
         objective.finish(w, first)

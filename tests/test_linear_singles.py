@@ -159,9 +159,7 @@ def test_decay_of_sparse_rows_by_any_factor_is_that_of_dense_rows(rate, rng, mon
 def test_unsorted_duplicates_and_wide_indices_serve(rng, monkeypatch):
     X, y = make_data(LABELS, rng, 30, 6)
     rows = sp.csr_array(X)
-    double = sp.csr_array(
-        (np.repeat(rows.data / 2, 2), np.repeat(rows.indices, 2), rows.indptr * 2), shape=rows.shape
-    )
+    double = sp.csr_array((np.repeat(rows.data / 2, 2), np.repeat(rows.indices, 2), rows.indptr * 2), shape=rows.shape)
     double.indices, double.indptr = double.indices.astype(np.int64), double.indptr.astype(np.int64)
     for optimizer in ("sgd", "adam"):
         results = [

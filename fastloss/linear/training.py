@@ -8,6 +8,7 @@ import time
 import numpy as np
 
 from .. import _check
+from ..optimizers import Optimizer
 from .batches import batches_of
 from .checkpoint import Checkpoint, describe_run
 from .objective import Objective
@@ -107,9 +108,9 @@ def train(
         A file that holds the whole state after each epoch: parameters, optimizer, random numbers, history, best
         parameters. It is replaced whole, so that at any moment the old or the new one is there. If it exists, the run
         goes on from it, bit for bit as if it had never ended, after Ctrl-C too (from the last whole epoch), and
-        ``epochs`` counts the earlier ones: a larger number continues a finished run. The optimizer must have
-        ``state_dict()`` and ``load_state_dict(state)``. Schedules and penalties that are functions or objects without
-        a ``repr`` of their own are compared by name only.
+        ``epochs`` counts the earlier ones: a larger number continues a finished run. The optimizer must be one of
+        fastloss's. Schedules and penalties that are functions or objects without a ``repr`` of their own are compared
+        by name only.
     validation : Objective or tuple, optional
         Data that are not trained on: an objective over the same parameters, or ``(X, y)`` or ``(X, y,
         sample_weight)``. Their loss is computed after each epoch, and the result's parameters are those of the epoch
@@ -148,7 +149,8 @@ def train(
     n = objective.X.shape[0]
     batch_size = n if batch_size is None else min(_check.positive_int("train", "batch_size", batch_size), n)
     patience = _check.positive_int("train", "patience", patience)
-    validation = None if validation is None else _Validation(_validation_objective(objective, validation), patience, tol)
+    if validation is not None:
+        validation = _Validation(_validation_objective(objective, validation), patience, tol)
     w = _start_vector(objective, initial)
     step = _optimizer(optimizer)(w, lr=lr)
     result = Result(objective, w, step, validation=validation is not None)
@@ -292,8 +294,10 @@ def _check_options(objective, epochs, tol):
 
 
 def _check_state(optimizer):
-    if not all(callable(getattr(optimizer, name, None)) for name in ("state_dict", "load_state_dict")):
-        raise TypeError(f"train: optimizer is a {type(optimizer).__name__}, but must have state_dict for a checkpoint")
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(
+            f"train: optimizer is a {type(optimizer).__name__}, but must be one of fastloss's for a checkpoint"
+        )
 
 
 def _check_targets(objective, name="y"):
