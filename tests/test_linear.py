@@ -42,6 +42,16 @@ def test_objective_is_the_loss_of_the_scores_plus_the_penalty(loss, kind, weight
 
 
 @pytest.mark.parametrize(("loss", "kind"), LOSSES, ids=IDS)
+def test_value_alone_has_the_bits_of_the_value_with_gradient(loss, kind, rng):
+    X, y = make_data(kind, rng, n=500)
+    objective = fl.linear.Objective(loss, X, y, penalty=fl.L2(0.3))
+    w = rng.normal(size=objective.size)
+    assert objective.value(w) == objective(w)[0]
+    plain = fl.linear.Objective(loss, X, y)
+    assert objective.value(w, penalty=False) == plain(w)[0]
+
+
+@pytest.mark.parametrize(("loss", "kind"), LOSSES, ids=IDS)
 def test_blocks_change_nothing_but_rounding(loss, kind, rng, monkeypatch):
     X, y = make_data(kind, rng, n=1000)
     w = rng.normal(size=fl.linear.Objective(loss, X, y).size)

@@ -37,18 +37,18 @@ class Singles:
             self.grad_sum, objective.n_scores, d, objective.penalty, factor, objective._is_root,
         )  # fmt: skip
         self.steps = max(1, min(STEPS, STEP_WORK // w.size))
-        if objective._data.sparse and self.descent.fused:  # each call goes through all parameters once
-            self.steps = max(self.steps, 4 * d * self.n // max(objective.X.nnz, 1))
+        if objective._data.sparse and self.descent.fused:  # each call also goes through all parameters once
+            self.steps = max(self.steps, d * self.n // max(objective.X.nnz, 1))
 
     def epoch(self, order):
         """Step through all rows; means of loss and penalty, norm of the mean gradient."""
-        order = np.arange(self.n) if order is None else order
-        order = np.ascontiguousarray(order, np.int64)
         loss_sum = penalty_sum = 0.0
         self.grad_sum.fill(0)
         for start in range(0, self.n, self.steps):
             self.interrupt.stop_if_pressed()
-            loss, penalty = self.descent.run(order[start : start + self.steps])
+            stop = min(start + self.steps, self.n)
+            rows = np.arange(start, stop) if order is None else order[start:stop]
+            loss, penalty = self.descent.run(np.ascontiguousarray(rows, np.int64))
             loss_sum += loss
             penalty_sum += penalty
         return loss_sum / self.n, penalty_sum / self.n, float(np.linalg.norm(self.grad_sum)) / self.n

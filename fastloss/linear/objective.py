@@ -43,7 +43,7 @@ class Objective:
         What the loss takes as target: (n,) classes or numbers, (n, c) probabilities, or (n, c) numbers for c scores.
     penalty : object, optional
         ``fl.L2``, ``fl.L1``, ``fl.ElasticNet``, or anything with ``add_grad(W, dW)`` that adds its gradient into dW
-        and returns its value. The intercept is spared.
+        and returns its value; :meth:`hessp` also needs ``hessp(W, V)``. The intercept is spared.
     fit_intercept : bool
         Whether w ends in the intercept; without it, it is 0.
     sample_weight : array_like, optional

@@ -135,6 +135,13 @@ def train(
         On Ctrl-C, after the last whole step, with the result so far in its attribute ``result``: the parameters of
         that step, with validation data too.
 
+    Notes
+    -----
+    With ``batch_size=1`` some hundred steps are one call to C, if loss, penalty and optimizer are fastloss's own; any
+    other object is called from Python, step by step. On sparse rows plain SGD touches the stored columns only, with L2
+    too: that multiplies one number, which is multiplied into the coefficients now and then. L1 and all other
+    optimizers go through all coefficients at each step. The result has the same bits for every number of threads.
+
     Examples
     --------
     >>> import fastloss as fl
@@ -163,13 +170,15 @@ def train(
         best_w = saved.restore(result, random)
         if validation is not None:
             validation.replay(result, best_w)
-    order = None if not shuffle or batch_size == n else np.arange(n)
+    shuffled, order = shuffle and batch_size < n, None
     with Interrupt(result) as interrupt, Progress(progress, epochs) as report, np.errstate(all="ignore"):
         batches = batches_of(objective, w, batch_size, step, interrupt)
         while result.n_epochs < epochs and not _finished(result.history, tol, validation):
             begin, rate = time.perf_counter(), _rate(step)
-            if order is not None:
-                order = random.permutation(n)
+            if shuffled:
+                order = None  # before the next one is there
+                order = np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
+                random.shuffle(order)
             loss, penalty, gradient_norm = batches.epoch(order)
             entry = [loss, penalty, rate, gradient_norm, time.perf_counter() - begin]
             if validation is not None:
