@@ -23,11 +23,11 @@ static fl_row row_at(const fl_descent *d, ptrdiff_t number) {
 }
 
 /* The row's loss; leaves its derivative in the scores' place, to be multiplied by *factor. */
-static double loss_of(const fl_descent *d, fl_loss_kernel kernel, ptrdiff_t number, double *factor) {
-    fl_loss_call call = d->call;
-    call.target = (const char *)call.target + number * d->target_bytes;
-    if (call.weight) call.weight = (const char *)call.weight + number * d->weight_bytes;
-    const double value = kernel(&call, (fl_part){0, call.n, 0, call.c}) * d->factor;
+static double loss_of(const fl_descent *d, fl_loss_call *call, fl_loss_kernel kernel, ptrdiff_t number,
+                      double *factor) {
+    call->target = (const char *)d->call.target + number * d->target_bytes;
+    if (call->weight) call->weight = (const char *)d->call.weight + number * d->weight_bytes;
+    const double value = kernel(call, (fl_part){0, call->n, 0, call->c}) * d->factor;
     *factor = d->factor;
     if (!d->root) return value;
     const double root = sqrt(value);
@@ -41,13 +41,14 @@ fl_status fl_run_descent(fl_descent *d) {
     fl_status status = FL_OK;
     d->loss_sum = d->penalty_sum = 0;
     d->steps = 0;
-    d->call.scale[0] = d->call.scale[1] = 1;
+    fl_loss_call call = d->call; /* walks from row to row */
+    call.scale[0] = call.scale[1] = 1;
     if (d->indptr) table->linear_settle(&d->model);
     for (ptrdiff_t i = 0; i < d->count && status == FL_OK; i++) {
         const fl_row row = row_at(d, d->order[i]);
         double factor;
         table->linear_scores(&d->model, &row, d->call.grad);
-        d->loss_sum += loss_of(d, kernel, d->order[i], &factor);
+        d->loss_sum += loss_of(d, &call, kernel, d->order[i], &factor);
         const double lr = d->lr[d->steps];
         if (!d->grad) {
             d->penalty_sum += table->linear_step(&d->model, &row, d->call.grad, factor, lr);

@@ -60,6 +60,9 @@ void FN(linear_scores)(const fl_linear *model, const fl_row *row, void *scores) 
 
 /* ---- gradients and steps ---- */
 
+/* What a penalty is made of; known when the loops are compiled. */
+enum { NO_PENALTY, WITH_L2, WITH_L1 };
+
 typedef struct shrinkage {
     vreal l1, twice_l2;
     vacc size[V_UNROLL], square[V_UNROLL]; /* of |w| and w^2, for the penalty's value */
@@ -89,9 +92,13 @@ FL_INLINE void class_entries(real *w, const real *x, real *sum, real *grad, ptrd
             const vreal old = load_part(w + at, left);
             vreal g = slope * load_part(x + at, left);
             if (penalized) {
-                s->size[u] = v_acc_add(s->size[u], v_abs(old));
+                vreal pull = s->twice_l2 * old;
                 s->square[u] = v_acc_add_product(s->square[u], old, old);
-                g = g + (s->l1 * v_sign(old) + s->twice_l2 * old);
+                if (penalized == WITH_L1) {
+                    s->size[u] = v_acc_add(s->size[u], v_abs(old));
+                    pull = s->l1 * v_sign(old) + pull;
+                }
+                g = g + pull;
             }
             store_part(sum + at, load_part(sum + at, left) + g, left);
             if (step)
@@ -116,7 +123,16 @@ FL_INLINE double dense_row(fl_linear *model, const fl_row *row, const real *deri
     return penalized ? shrinkage_value(model, &s) : 0;
 }
 
-FL_INLINE int is_penalized(const fl_linear *model) { return model->l1 > 0 || model->l2 > 0; }
+FL_INLINE int penalty_of(const fl_linear *model) {
+    return model->l1 > 0 ? WITH_L1 : model->l2 > 0 ? WITH_L2 : NO_PENALTY;
+}
+FL_INLINE double any_dense_row(fl_linear *model, const fl_row *row, const real *derivative, real factor, real *grad,
+                               real rate, int step) {
+    const int penalized = penalty_of(model);
+    if (penalized == NO_PENALTY) return dense_row(model, row, derivative, factor, grad, rate, step, NO_PENALTY);
+    if (penalized == WITH_L2) return dense_row(model, row, derivative, factor, grad, rate, step, WITH_L2);
+    return dense_row(model, row, derivative, factor, grad, rate, step, WITH_L1);
+}
 
 FL_INLINE void intercept_gradient(fl_linear *model, const real *derivative, real factor, real *grad) {
     if (!model->intercept) return;
@@ -136,7 +152,7 @@ FL_INLINE void intercept_step(fl_linear *model, const real *derivative, real fac
 
 /* The gradient of a sparse row as a dense array: 0 but for its columns and the penalty. */
 FL_INLINE double sparse_gradient(fl_linear *model, const fl_row *row, const real *derivative, real factor, real *grad) {
-    const int penalized = is_penalized(model);
+    const int penalized = penalty_of(model);
     const real *x = (const real *)row->entry;
     shrinkage s = shrinkage_of(model);
     memset(grad, 0, (size_t)(model->c * model->d) * sizeof(real));
@@ -145,7 +161,7 @@ FL_INLINE double sparse_gradient(fl_linear *model, const fl_row *row, const real
         const real a = derivative[k] * factor;
         real *const sum = (real *)model->coef_sum + at;
         if (penalized) /* with x = 0: the penalty alone; grad is still 0 and stands for x */
-            class_entries((real *)model->coef + at, grad + at, sum, grad + at, model->d, 0, 0, 0, 1, &s);
+            class_entries((real *)model->coef + at, grad + at, sum, grad + at, model->d, 0, 0, 0, WITH_L1, &s);
         for (ptrdiff_t i = 0; i < row->count; i++) {
             grad[at + column_at(row, i)] += a * x[i];
             sum[column_at(row, i)] += a * x[i];
@@ -161,7 +177,7 @@ double FN(linear_gradient)(fl_linear *model, const fl_row *row, const void *deri
     real *const to = (real *)grad;
     intercept_gradient(model, g, f, to + model->c * model->d);
     if (row->index) return sparse_gradient(model, row, g, f, to);
-    return is_penalized(model) ? dense_row(model, row, g, f, to, 0, 0, 1) : dense_row(model, row, g, f, to, 0, 0, 0);
+    return any_dense_row(model, row, g, f, to, 0, 0);
 }
 
 /* ---- steps on sparse rows: coef stands for scale * coef ---- */
@@ -226,6 +242,5 @@ double FN(linear_step)(fl_linear *model, const fl_row *row, const void *derivati
     const real *g = (const real *)derivative, f = (real)factor;
     intercept_step(model, g, f, (real)lr);
     if (row->index) return sparse_step(model, row, g, f, lr);
-    return is_penalized(model) ? dense_row(model, row, g, f, NULL, (real)lr, 1, 1)
-                               : dense_row(model, row, g, f, NULL, (real)lr, 1, 0);
+    return any_dense_row(model, row, g, f, NULL, (real)lr, 1);
 }
