@@ -5,21 +5,25 @@
 PY ?= python3
 V := .venv
 P := .venv-peers
+O := .venv-oldest
 SOURCES := setup.py pyproject.toml MANIFEST.in README.md \
            $(shell find fastloss src_c -type f ! -name '*.so' ! -path '*/__pycache__/*')
 WHEEL = $$(echo $(V)/wheel/*.whl)
 # Formatting differs between versions.
 RUFF := ruff==0.17.5
 PEERS := torch==2.13.0 keras==3.15.1
+# The oldest that the estimators promise, with NumPy and SciPy of that time: wheels exist for Python 3.10 and 3.11.
+OLDEST := scikit-learn==1.6.0 scipy==1.11.1 numpy==1.25.2 'pytest>=8,<9'
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-peers bench lint format clean
+.PHONY: help demo test test-peers test-oldest bench lint format clean
 
 help:
 	@echo "make demo        train the SVM and the softmax classifier on handwritten digits, against NumPy"
 	@echo "make test        all tests but those against PyTorch, and the examples in the docstrings"
 	@echo "make test-peers  the tests against PyTorch"
+	@echo "make test-oldest the estimators' tests with the oldest scikit-learn; wants Python 3.10 or 3.11"
 	@echo "make bench       times against the NumPy baseline; BENCH='--threads 2' or '-k Adam' passes options on"
 	@echo "make lint        style checks; make format mends what it can"
 	@echo "make clean       remove what the others made"
@@ -36,6 +40,9 @@ test: $(V)/.test
 test-peers: $(P)/.test
 	cd tests && ../$(P)/bin/pytest peers
 
+test-oldest: $(O)/.oldest
+	cd tests && ../$(O)/bin/pytest test_sklearn.py
+
 bench: $(V)/.bench
 	OPENBLAS_NUM_THREADS=1 $(V)/bin/pytest --benchmark-quiet benchmarks/test_bench.py $(BENCH)
 
@@ -48,13 +55,13 @@ format: $(V)/.ruff
 	$(V)/bin/ruff format .
 
 clean:
-	rm -rf $(V) $(P) build dist fastloss.egg-info .pytest_cache .hypothesis .ruff_cache .benchmarks demo.png
+	rm -rf $(V) $(P) $(O) build dist fastloss.egg-info .pytest_cache .hypothesis .ruff_cache .benchmarks demo.png
 	rm -f fastloss/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- environments: a stamp file says that a step is done ----
 
-$(V)/.python $(P)/.python:
+$(V)/.python $(P)/.python $(O)/.python:
 	@command -v $(PY) >/dev/null || { echo "fastloss needs Python 3.10 or newer, but there is no $(PY): give PY=..."; exit 1; }
 	@$(PY) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 		echo "fastloss needs Python 3.10 or newer, but $(PY) is $$($(PY) --version 2>&1): give PY=..."; exit 1; }
@@ -81,4 +88,9 @@ $(V)/.ruff: $(V)/.python
 $(P)/.test: $(P)/.python $(V)/.wheel
 	$(P)/bin/pip install --quiet --no-deps --force-reinstall $(WHEEL)
 	$(P)/bin/pip install --quiet --no-compile "$(WHEEL)[test]" $(PEERS)
+	@touch $@
+
+$(O)/.oldest: $(O)/.python $(V)/.wheel
+	$(O)/bin/pip install --quiet --no-deps --force-reinstall $(WHEEL)
+	$(O)/bin/pip install --quiet --no-compile $(OLDEST)
 	@touch $@

@@ -54,6 +54,15 @@ def test_losses_import_nothing_above_them():
             assert (line[0] or line[1]) in allowed, f"{path.name} imports {line}"
 
 
+def test_scipy_and_scikit_learn_are_imported_by_the_estimators_alone():
+    allowed = {"_lbfgs.py": {"scipy"}, "sklearn.py": {"sklearn"}}
+    for path in (ROOT / "fastloss").rglob("*.py"):
+        found = re.findall(r"^\s*(?:from|import) (scipy|sklearn)\b", path.read_text(), re.M)
+        assert set(found) <= allowed.get(path.name, set()), f"{path.name} imports {found}"
+        if path.name != "sklearn.py":
+            assert not re.search(r"^\s*from \.+ import .*(_lbfgs|sklearn)", path.read_text(), re.M), path.name
+
+
 def test_c_code_neither_allocates_nor_prints():
     for path in (ROOT / "src_c").rglob("*.[ch]"):
         found = re.search(r"\b(malloc|calloc|realloc|alloca|printf|fprintf|puts)\s*\(", path.read_text())
