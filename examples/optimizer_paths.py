@@ -1,21 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The optimizers side by side: their paths on one surface, and their loss curves on the digits.
 
-    python examples/optimizer_paths.py [--output FOLDER]
-
 The surface is a narrow valley, f(x, y) = x^2 / 20 + y^2, where plain descent swings across or creeps along. The digits
 are scikit-learn's, with a linear softmax classifier and the whole data set per step. Prints where each ended up and
 saves two pictures.
 """
 
-import argparse
-from pathlib import Path
-
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
+from _figure import output_folder, panels, save
 from sklearn.datasets import load_digits
 
 import fastloss as fl
@@ -68,7 +60,7 @@ def curve_of(optimizer, lr, options, x, labels):
 
 
 def draw_paths(paths, file):
-    figure, axes = plt.subplots(3, 4, figsize=(14, 8), sharex=True, sharey=True, layout="constrained")
+    figure, axes = panels(3, 4, (14, 8), sharex=True, sharey=True)
     x, y = np.meshgrid(np.linspace(-8, 8, 200), np.linspace(-3, 3, 100))
     for axis, (name, points) in zip(axes.flat, paths.items(), strict=True):
         axis.contour(x, y, surface(x, y), levels=np.geomspace(0.02, 12, 12), colors="0.75", linewidths=0.7)
@@ -77,26 +69,21 @@ def draw_paths(paths, file):
         axis.set_title(f"{name}, lr={OPTIMIZERS[name][1]:g}")
         axis.set_ylim(-3, 3)
     figure.suptitle(f"{SURFACE_STEPS} steps on x²/20 + y²")
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
+    save(figure, file)
 
 
 def draw_curves(curves, file):
-    figure, axis = plt.subplots(figsize=(9, 5), layout="constrained")
+    figure, axis = panels(1, 1, (9, 5))
     styles = ("-", "--", ":")
     for k, (name, curve) in enumerate(curves.items()):
         axis.semilogy(curve, styles[k % 3], label=f"{name}, lr={OPTIMIZERS[name][2]:g}", linewidth=1.3)
     axis.set(xlabel="step (the whole data set)", ylabel="mean cross-entropy", title="Softmax classifier on the digits")
     axis.legend(ncols=2, fontsize="small")
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
+    save(figure, file)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "output", help="folder for the pictures")
-    folder = parser.parse_args().output
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = output_folder(__doc__)
     x, labels = load_digits(return_X_y=True)
     x = x / 16
     paths, curves = {}, {}
@@ -107,7 +94,6 @@ def main():
         print(f"{name:10} {surface(*paths[name][-1]):13.2e} {curves[name][-1]:13.4f} {accuracy:9.4f}")
     draw_paths(paths, folder / "optimizer_paths.png")
     draw_curves(curves, folder / "optimizer_curves.png")
-    print(f"saved optimizer_paths.png and optimizer_curves.png to {folder}")
 
 
 if __name__ == "__main__":

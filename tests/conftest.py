@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Fixtures of all tests: seeded random numbers and one run per kernel set of this machine.
+"""Fixtures of all tests: seeded random numbers, one run per kernel set of this machine, BLAS on one thread.
 
 What the losses are tested on lives in cases.py.
 """
@@ -9,6 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 
 @pytest.fixture
@@ -17,6 +18,13 @@ def rng(request):
     seed = int(os.environ.get("FASTLOSS_TEST_SEED", zlib.crc32(request.node.nodeid.encode())))
     print(f"repeat with FASTLOSS_TEST_SEED={seed}")
     return np.random.default_rng(seed)
+
+
+@pytest.fixture(scope="module")
+def one_blas_thread():
+    """BLAS on one thread: on a busy machine two that wait for each other make small products a hundred times slower."""
+    with threadpool_limits(1):
+        yield
 
 
 def pytest_generate_tests(metafunc):
