@@ -22,6 +22,9 @@ void FN(grad_squares)(const fl_tensor *tensor, ptrdiff_t begin, ptrdiff_t end, c
 #include "fastloss_kernels.def"
 void FN(random_words)(uint64_t seed, const uint32_t counter[4], ptrdiff_t blocks, uint32_t *word);
 
+#define FL_FUNCTION(name, cost) void FN(name)(const void *x, void *y, ptrdiff_t n);
+#include "fastloss_kernels.def"
+
 extern const fl_table FN(table);
 const fl_table FN(table) = {
     .loss =
@@ -46,4 +49,10 @@ const fl_table FN(table) = {
 #include "fastloss_kernels.def"
         },
     .random_words = FN(random_words),
+
+    .function =
+        {
+#define FL_FUNCTION(name, cost) [FL_FUNCTION_##name] = FN(name),
+#include "fastloss_kernels.def"
+        },
 };
