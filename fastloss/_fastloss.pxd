@@ -132,31 +132,31 @@ cdef extern from "fastloss.h" nogil:
         fl_regularizer_function max_norm_f32, max_norm_f64
         fl_regularizer_function batch_norm_f32, batch_norm_f64
         fl_regularizer_function batch_norm_grad_f32, batch_norm_grad_f64
-        void (*exp_f32)(const float *x, float *y, Py_ssize_t n) noexcept
-        void (*exp_f64)(const double *x, double *y, Py_ssize_t n) noexcept
-        void (*log_f32)(const float *x, float *y, Py_ssize_t n) noexcept
-        void (*log_f64)(const double *x, double *y, Py_ssize_t n) noexcept
-        void (*log1p_f32)(const float *x, float *y, Py_ssize_t n) noexcept
-        void (*log1p_f64)(const double *x, double *y, Py_ssize_t n) noexcept
-        void (*expm1_f32)(const float *x, float *y, Py_ssize_t n) noexcept
-        void (*expm1_f64)(const double *x, double *y, Py_ssize_t n) noexcept
-        void (*tanh_f32)(const float *x, float *y, Py_ssize_t n) noexcept
-        void (*tanh_f64)(const double *x, double *y, Py_ssize_t n) noexcept
-        void (*sigmoid_f32)(const float *x, float *y, Py_ssize_t n) noexcept
-        void (*sigmoid_f64)(const double *x, double *y, Py_ssize_t n) noexcept
-        int (*compatible)(int version) noexcept
+        void (*exp_f32)(const float *x, float *y, Py_ssize_t n) noexcept nogil
+        void (*exp_f64)(const double *x, double *y, Py_ssize_t n) noexcept nogil
+        void (*log_f32)(const float *x, float *y, Py_ssize_t n) noexcept nogil
+        void (*log_f64)(const double *x, double *y, Py_ssize_t n) noexcept nogil
+        void (*log1p_f32)(const float *x, float *y, Py_ssize_t n) noexcept nogil
+        void (*log1p_f64)(const double *x, double *y, Py_ssize_t n) noexcept nogil
+        void (*expm1_f32)(const float *x, float *y, Py_ssize_t n) noexcept nogil
+        void (*expm1_f64)(const double *x, double *y, Py_ssize_t n) noexcept nogil
+        void (*tanh_f32)(const float *x, float *y, Py_ssize_t n) noexcept nogil
+        void (*tanh_f64)(const double *x, double *y, Py_ssize_t n) noexcept nogil
+        void (*sigmoid_f32)(const float *x, float *y, Py_ssize_t n) noexcept nogil
+        void (*sigmoid_f64)(const double *x, double *y, Py_ssize_t n) noexcept nogil
+        int (*compatible)(int version) noexcept nogil
         fl_status (*plain_loss)(fl_loss_function loss, Py_ssize_t n, Py_ssize_t c, const void *pred, const void *target,
                                 int label_bits, const double *param, fl_reduction reduction, void *grad,
-                                double *value) noexcept
+                                double *value) noexcept nogil
         fl_status (*plain_update)(fl_update_function update, int type, Py_ssize_t n, void *param, const void *grad,
                                   void *state, double lr, double weight_decay, const double *option,
-                                  double *progress) noexcept
+                                  double *progress) noexcept nogil
         double (*plain_regularizer)(fl_regularizer_function regularizer, Py_ssize_t n, const void *x, void *y,
-                                    uint8_t *mask, uint64_t seed, const double *param) noexcept
-        void (*random_words)(uint64_t seed, const uint32_t *counter, Py_ssize_t blocks, uint32_t *word) noexcept
-        void (*set_num_threads)(int threads) noexcept
-        int (*get_num_threads)() noexcept
-        const char *(*target)() noexcept
+                                    uint8_t *mask, uint64_t seed, const double *param) noexcept nogil
+        void (*random_words)(uint64_t seed, const uint32_t *counter, Py_ssize_t blocks, uint32_t *word) noexcept nogil
+        void (*set_num_threads)(int threads) noexcept nogil
+        int (*get_num_threads)() noexcept nogil
+        const char *(*target)() noexcept nogil
 
     int fl_version()
     void fl_set_num_threads(int threads)

@@ -67,7 +67,8 @@ cdef inline double entries(fl_loss_function function, const real[:] pred, const 
         if weight is not None:
             call.weight, call.weight_stride = &weight[0], step(weight)
             flat = flat and step(weight) == 1
-    call.n, call.c = (1, n) if flat else (n, 1)
+    call.n = 1 if flat else n
+    call.c = n if flat else 1
     call.weight_step = flat
     return finish(function, &call, FL_OK, a, b, c, reduction, status)
 
@@ -333,14 +334,14 @@ cdef inline double softmax_cross_entropy_f64(const double[:, :] pred, const int6
                                              fl_status *status=NULL) noexcept nogil:
     return rows(api.softmax_cross_entropy_f64, pred, target, grad, weight, 0, 0, 0, reduction, status)
 
-cdef inline double softmax_cross_entropy_smooth_f32(const float[:, :] pred, const int64_t[:] target, float[:,
-                                                    :] grad=None, const float[:] weight=None, double smoothing=0.1,
-                                                    fl_reduction reduction=FL_MEAN,
+cdef inline double softmax_cross_entropy_smooth_f32(const float[:, :] pred, const int64_t[:] target,
+                                                    float[:, :] grad=None, const float[:] weight=None,
+                                                    double smoothing=0.1, fl_reduction reduction=FL_MEAN,
                                                     fl_status *status=NULL) noexcept nogil:
     return rows(api.softmax_cross_entropy_smooth_f32, pred, target, grad, weight, smoothing, 0, 0, reduction, status)
-cdef inline double softmax_cross_entropy_smooth_f64(const double[:, :] pred, const int64_t[:] target, double[:,
-                                                    :] grad=None, const double[:] weight=None, double smoothing=0.1,
-                                                    fl_reduction reduction=FL_MEAN,
+cdef inline double softmax_cross_entropy_smooth_f64(const double[:, :] pred, const int64_t[:] target,
+                                                    double[:, :] grad=None, const double[:] weight=None,
+                                                    double smoothing=0.1, fl_reduction reduction=FL_MEAN,
                                                     fl_status *status=NULL) noexcept nogil:
     return rows(api.softmax_cross_entropy_smooth_f64, pred, target, grad, weight, smoothing, 0, 0, reduction, status)
 
@@ -357,8 +358,8 @@ cdef inline double multiclass_hinge_squared_f32(const float[:, :] pred, const in
                                                 const float[:] weight=None, double margin=1,
                                                 fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return rows(api.multiclass_hinge_squared_f32, pred, target, grad, weight, margin, 0, 0, reduction, status)
-cdef inline double multiclass_hinge_squared_f64(const double[:, :] pred, const int64_t[:] target, double[:,
-                                                :] grad=None, const double[:] weight=None, double margin=1,
+cdef inline double multiclass_hinge_squared_f64(const double[:, :] pred, const int64_t[:] target,
+                                                double[:, :] grad=None, const double[:] weight=None, double margin=1,
                                                 fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return rows(api.multiclass_hinge_squared_f64, pred, target, grad, weight, margin, 0, 0, reduction, status)
 
@@ -371,14 +372,14 @@ cdef inline double crammer_singer_hinge_f64(const double[:, :] pred, const int64
                                             fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return rows(api.crammer_singer_hinge_f64, pred, target, grad, weight, margin, 0, 0, reduction, status)
 
-cdef inline double softmax_cross_entropy_probabilities_f32(const float[:, :] pred, const float[:, :] target, float[:,
-                                                           :] grad=None, const float[:] weight=None, double smoothing=0,
-                                                           fl_reduction reduction=FL_MEAN,
+cdef inline double softmax_cross_entropy_probabilities_f32(const float[:, :] pred, const float[:, :] target,
+                                                           float[:, :] grad=None, const float[:] weight=None,
+                                                           double smoothing=0, fl_reduction reduction=FL_MEAN,
                                                            fl_status *status=NULL) noexcept nogil:
     return row_pairs(api.softmax_cross_entropy_probabilities_f32, pred, target, grad, weight, smoothing, 0, 0,
                      reduction, status)
-cdef inline double softmax_cross_entropy_probabilities_f64(const double[:, :] pred, const double[:, :] target, double[:,
-                                                           :] grad=None, const double[:] weight=None,
+cdef inline double softmax_cross_entropy_probabilities_f64(const double[:, :] pred, const double[:, :] target,
+                                                           double[:, :] grad=None, const double[:] weight=None,
                                                            double smoothing=0, fl_reduction reduction=FL_MEAN,
                                                            fl_status *status=NULL) noexcept nogil:
     return row_pairs(api.softmax_cross_entropy_probabilities_f64, pred, target, grad, weight, smoothing, 0, 0,
@@ -627,66 +628,68 @@ cdef inline fl_status map_f64(void (*function)(const double *, double *, Py_ssiz
 
 cdef inline double elastic_net_f32(const float[::1] w, float[::1] grad=None, double l1=0, double l2=0, bint add=False,
                                     fl_status *status=NULL) noexcept nogil:
-    return over_entries(api.elastic_net_f32, w, grad, None, 0, l1, l2, add, status)
+    return over_entries[float](api.elastic_net_f32, w, grad, None, 0, l1, l2, add, status)
 cdef inline double elastic_net_f64(const double[::1] w, double[::1] grad=None, double l1=0, double l2=0, bint add=False,
                                     fl_status *status=NULL) noexcept nogil:
-    return over_entries(api.elastic_net_f64, w, grad, None, 0, l1, l2, add, status)
+    return over_entries[double](api.elastic_net_f64, w, grad, None, 0, l1, l2, add, status)
 
 cdef inline fl_status elastic_net_prox_f32(float[::1] w, double threshold, double divisor=1) noexcept nogil:
     cdef fl_status status
-    over_entries(api.elastic_net_prox_f32, w, w, None, 0, threshold, divisor, False, &status)
+    over_entries[float](api.elastic_net_prox_f32, w, w, None, 0, threshold, divisor, False, &status)
     return status
 cdef inline fl_status elastic_net_prox_f64(double[::1] w, double threshold, double divisor=1) noexcept nogil:
     cdef fl_status status
-    over_entries(api.elastic_net_prox_f64, w, w, None, 0, threshold, divisor, False, &status)
+    over_entries[double](api.elastic_net_prox_f64, w, w, None, 0, threshold, divisor, False, &status)
     return status
 
 cdef inline fl_status dropout_f32(const float[::1] x, float[::1] y, uint8_t[::1] mask, double rate,
                                   uint64_t seed) noexcept nogil:
     cdef fl_status status
-    over_entries(api.dropout_f32, x, y, mask, seed, rate, 0, False, &status)
+    over_entries[float](api.dropout_f32, x, y, mask, seed, rate, 0, False, &status)
     return status
 cdef inline fl_status dropout_f64(const double[::1] x, double[::1] y, uint8_t[::1] mask, double rate,
                                   uint64_t seed) noexcept nogil:
     cdef fl_status status
-    over_entries(api.dropout_f64, x, y, mask, seed, rate, 0, False, &status)
+    over_entries[double](api.dropout_f64, x, y, mask, seed, rate, 0, False, &status)
     return status
 
 cdef inline fl_status dropout_grad_f32(const float[::1] dy, float[::1] dx, const uint8_t[::1] mask,
                                        double rate) noexcept nogil:
     cdef fl_status status
-    over_entries(api.dropout_grad_f32, dy, dx, mask, 0, rate, 0, False, &status)
+    over_entries[float](api.dropout_grad_f32, dy, dx, mask, 0, rate, 0, False, &status)
     return status
 cdef inline fl_status dropout_grad_f64(const double[::1] dy, double[::1] dx, const uint8_t[::1] mask,
                                        double rate) noexcept nogil:
     cdef fl_status status
-    over_entries(api.dropout_grad_f64, dy, dx, mask, 0, rate, 0, False, &status)
+    over_entries[double](api.dropout_grad_f64, dy, dx, mask, 0, rate, 0, False, &status)
     return status
 
 cdef inline fl_status max_norm_f32(float[:, ::1] w, double limit) noexcept nogil:
-    return over_features(api.max_norm_f32, w, w, w, None, None, None, None, None, None, limit, False)
+    return over_features[float](api.max_norm_f32, w, w, w, None, None, None, None, None, None, limit, False)
 cdef inline fl_status max_norm_f64(double[:, ::1] w, double limit) noexcept nogil:
-    return over_features(api.max_norm_f64, w, w, w, None, None, None, None, None, None, limit, False)
+    return over_features[double](api.max_norm_f64, w, w, w, None, None, None, None, None, None, limit, False)
 
 cdef inline fl_status batch_norm_f32(const float[:, ::1] x, float[:, ::1] y, const double[::1] gamma,
                                      const double[::1] beta, double[::1] mean, double[::1] variance,
                                      bint training, double eps=1e-5) noexcept nogil:
-    return over_features(api.batch_norm_f32, x, x, y, gamma, beta, mean, variance, None, None, eps, training)
+    return over_features[float](api.batch_norm_f32, x, x, y, gamma, beta, mean, variance, None, None, eps, training)
 cdef inline fl_status batch_norm_f64(const double[:, ::1] x, double[:, ::1] y, const double[::1] gamma,
                                      const double[::1] beta, double[::1] mean, double[::1] variance,
                                      bint training, double eps=1e-5) noexcept nogil:
-    return over_features(api.batch_norm_f64, x, x, y, gamma, beta, mean, variance, None, None, eps, training)
+    return over_features[double](api.batch_norm_f64, x, x, y, gamma, beta, mean, variance, None, None, eps, training)
 
 cdef inline fl_status batch_norm_grad_f32(const float[:, ::1] dy, const float[:, ::1] x, float[:, ::1] dx,
                                           const double[::1] gamma, double[::1] mean, double[::1] variance,
                                           double[::1] dgamma, double[::1] dbeta, bint training,
                                           double eps=1e-5) noexcept nogil:
-    return over_features(api.batch_norm_grad_f32, x, dy, dx, gamma, None, mean, variance, dgamma, dbeta, eps, training)
+    return over_features[float](api.batch_norm_grad_f32, x, dy, dx, gamma, None, mean, variance, dgamma, dbeta, eps,
+                                training)
 cdef inline fl_status batch_norm_grad_f64(const double[:, ::1] dy, const double[:, ::1] x, double[:, ::1] dx,
                                           const double[::1] gamma, double[::1] mean, double[::1] variance,
                                           double[::1] dgamma, double[::1] dbeta, bint training,
                                           double eps=1e-5) noexcept nogil:
-    return over_features(api.batch_norm_grad_f64, x, dy, dx, gamma, None, mean, variance, dgamma, dbeta, eps, training)
+    return over_features[double](api.batch_norm_grad_f64, x, dy, dx, gamma, None, mean, variance, dgamma, dbeta, eps,
+                                 training)
 
 
 # ---- elementary functions: y[i] = f(x[i]); y may be x ----

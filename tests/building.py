@@ -11,11 +11,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import fastloss as fl
+
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = {
     name: words.split()
     for name, words in re.findall(r"^(\w+) =(.*)$", (ROOT / "src_c/flags.mk").read_text(encoding="utf-8"), re.M)
 }
+ENV = {**os.environ, "PYTHONPATH": str(Path(fl.__file__).parents[1])}  # in which the package under test is found
 WARNINGS = ["-Wall", "-Wextra", "-Werror"]
 
 

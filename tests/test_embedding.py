@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from building import ROOT, WARNINGS, c_compiler, run
+from building import ENV, ROOT, WARNINGS, c_compiler, run
 from scipy.special import log_softmax, softmax
 
 import fastloss as fl
@@ -25,7 +25,6 @@ PAGE = (ROOT / "docs/embedding.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"`([\w.]+)`[^`]*?:\n\n```\w+\n(.*?)^```", PAGE, re.M | re.S))
 COMMANDS = [line for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.M | re.S) for line in block.splitlines()]
 SETUPS = re.findall(r"```python\n((?:(?!```).)*?setup\(.*?)^```", PAGE, re.M | re.S)
-ENV = {**os.environ, "PYTHONPATH": str(Path(fl.__file__).parents[1])}
 needs_cpp = pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler is installed")
 
 
@@ -100,10 +99,7 @@ def test_the_header_is_clean(compiler, flags, tmp_path):
 
 def test_the_library_exports_every_public_function_and_nothing_else(prefix):
     names = run(["nm", "-D", "--defined-only", prefix / "lib/libfastloss.so"]).split()[2::3]
-    public = re.findall(r"^FL_(LOSS|UPDATE|REGULARIZER|FUNCTION|OTHER)\((?:[\w *]+, )?(\w+), [\w( ]", definitions(), re.M)
     expected = {"fl_version"}
-    for family, _ in public:
-        assert family
     for family, name in kernels():
         expected |= {f"fl_{name}"} if family in ("UPDATE", "OTHER") else {f"fl_{name}_f32", f"fl_{name}_f64"}
     assert set(names) == expected
