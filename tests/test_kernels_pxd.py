@@ -251,7 +251,7 @@ def test_shapes_that_do_not_fit_are_a_status_and_write_nothing(kernels, bits):
 def test_optimizers_follow_the_reference_for_five_steps(kernels, name, bits, rng):
     cls, options, own = OPTIMIZERS[name]
     param = rng.normal(size=33).astype(DTYPES[bits])
-    expected = reference_optimizers.Optimizer(cls, [param], lr=0.05, weight_decay=0.1, **options)
+    expected = reference_optimizers.Reference(cls, [param], lr=0.05, weight_decay=0.1, **options)
     states = _core.update_kernels()[name]
     state, progress = [np.zeros((states, 33), DTYPES[bits])] * (states > 0), np.array([0.0, 1.0])
     for t in range(5):
