@@ -10,7 +10,7 @@ SOURCES := setup.py pyproject.toml MANIFEST.in README.md \
 WHEEL = $$(echo $(V)/wheel/*.whl)
 # Formatting differs between versions.
 RUFF := ruff==0.17.5
-PEERS := torch==2.13.0 keras==3.15.1
+PEERS := torch==2.13.0 keras==3.15.1 numba==0.68.1
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -19,7 +19,7 @@ PEERS := torch==2.13.0 keras==3.15.1
 help:
 	@echo "make demo        train the SVM and the softmax classifier on handwritten digits, against NumPy"
 	@echo "make test        all tests but those against PyTorch, and the examples in the docstrings"
-	@echo "make test-peers  the tests against PyTorch"
+	@echo "make test-peers  the tests against PyTorch, and from numba"
 	@echo "make bench       times against the NumPy baseline; BENCH='--threads 2' or '-k Adam' passes options on"
 	@echo "make accuracy    the errors of the elementary functions, over all float32 numbers; takes half an hour"
 	@echo "make lib         libfastloss.a and .so in build/c, without Python; -j4 is faster"

@@ -91,6 +91,26 @@ FUNCTIONS = {
     "sigmoid": special.expit,
 }
 
+HEAD = """# cython: language_level=3
+from fastloss cimport kernels as k
+from fastloss.kernels cimport FL_MEAN, FL_OK, fl_reduction, fl_status
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+
+
+def set_num_threads(int n):
+    k.api.set_num_threads(n)
+
+
+"""
+SETUP = """
+import fastloss
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+flags = {"include_dirs": [fastloss.get_include()], "extra_compile_args": ["-O0", "-g0"]}
+setup(name="every_kernel", ext_modules=cythonize([Extension("every_kernel", ["every_kernel.pyx"], **flags)]))
+"""
+
 
 def declarations():
     """name -> (result type, arguments as written) of the public functions of kernels.pxd."""
@@ -119,16 +139,8 @@ def wrapper(name, result, arguments):
 def kernels(tmp_path_factory):
     folder = tmp_path_factory.mktemp("kernels")
     functions = "\n".join(wrapper(name, *parts) for name, parts in declarations().items())
-    (folder / "every_kernel.pyx").write_text(
-        "# cython: language_level=3\nfrom fastloss cimport kernels as k\nfrom fastloss.kernels cimport FL_MEAN, FL_OK, fl_reduction, fl_status\n"
-        "from libc.stdint cimport int64_t, uint8_t, uint64_t\n"
-        "def set_num_threads(int n): k.api.set_num_threads(n)\n\n" + functions
-    )
-    (folder / "setup.py").write_text(
-        "import fastloss\nfrom Cython.Build import cythonize\nfrom setuptools import Extension, setup\n"
-        "flags = dict(include_dirs=[fastloss.get_include()], extra_compile_args=['-O0', '-g0'])\n"
-        "setup(name='every_kernel', ext_modules=cythonize([Extension('every_kernel', ['every_kernel.pyx'], **flags)]))\n"
-    )
+    (folder / "every_kernel.pyx").write_text(HEAD + functions)
+    (folder / "setup.py").write_text(SETUP)
     run([sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"], cwd=folder, env=ENV)
     sys.path.insert(0, str(folder))
     try:
@@ -254,7 +266,7 @@ def test_optimizers_follow_the_reference_for_five_steps(kernels, name, bits, rng
     expected = reference_optimizers.Reference(cls, [param], lr=0.05, weight_decay=0.1, **options)
     states = _core.update_kernels()[name]
     state, progress = [np.zeros((states, 33), DTYPES[bits])] * (states > 0), np.array([0.0, 1.0])
-    for t in range(5):
+    for _ in range(5):
         grad = rng.normal(size=33).astype(DTYPES[bits])
         expected.step([grad])
         assert getattr(kernels, f"{name}_{bits}")(param, grad, *state, progress, 0.05, *own, 0.1) == 0
