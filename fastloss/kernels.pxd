@@ -22,8 +22,8 @@ ctypedef fused real:
     double
 
 
-cdef inline double finish(fl_loss_function function, fl_loss_call *call, fl_status status, double a, double b,
-                          double c, fl_reduction reduction, fl_status *said) noexcept nogil:
+cdef inline double finish(fl_loss_function function, fl_loss_call *call, fl_status status, double a, double b, double c,
+        fl_reduction reduction, fl_status *said) noexcept nogil:
     """Make the call, unless something is wrong with it already. FL_NONE would have no place for its losses."""
     if reduction == FL_NONE:
         status = FL_BAD_SHAPE
@@ -47,8 +47,7 @@ cdef inline bint is_table(const real[:, :] a, Py_ssize_t n, Py_ssize_t c) noexce
 
 
 cdef inline double entries(fl_loss_function function, const real[:] pred, const real[:] target, real[:] grad,
-                           const real[:] weight, double a, double b, double c, fl_reduction reduction,
-                           fl_status *status) noexcept nogil:
+        const real[:] weight, double a, double b, double c, fl_reduction reduction, fl_status *status) noexcept nogil:
     """One row of n entries if all arrays are contiguous, else n rows of one entry."""
     cdef fl_loss_call call
     cdef Py_ssize_t n = pred.shape[0]
@@ -74,7 +73,7 @@ cdef inline double entries(fl_loss_function function, const real[:] pred, const 
 
 
 cdef inline fl_status table(fl_loss_call *call, const real[:, :] pred, real[:, :] grad,
-                            const real[:] weight) noexcept nogil:
+        const real[:] weight) noexcept nogil:
     """Point the call at what all losses over rows have."""
     cdef Py_ssize_t n = pred.shape[0], c = pred.shape[1]
     memset(call, 0, sizeof(call[0]))
@@ -93,8 +92,7 @@ cdef inline fl_status table(fl_loss_call *call, const real[:, :] pred, real[:, :
 
 
 cdef inline double rows(fl_loss_function function, const real[:, :] pred, const int64_t[:] target, real[:, :] grad,
-                        const real[:] weight, double a, double b, double c, fl_reduction reduction,
-                        fl_status *status) noexcept nogil:
+        const real[:] weight, double a, double b, double c, fl_reduction reduction, fl_status *status) noexcept nogil:
     """One label per row; there must be a class for it even in rows without any."""
     cdef fl_loss_call call
     cdef fl_status shapes = table(&call, pred, grad, weight)
@@ -107,8 +105,7 @@ cdef inline double rows(fl_loss_function function, const real[:, :] pred, const 
 
 
 cdef inline double pairs(fl_loss_function function, const real[:, :] pred, const real[:] target, real[:, :] grad,
-                         const real[:] weight, double a, double b, double c, fl_reduction reduction,
-                         fl_status *status) noexcept nogil:
+        const real[:] weight, double a, double b, double c, fl_reduction reduction, fl_status *status) noexcept nogil:
     """Rows of two, a float each."""
     cdef fl_loss_call call
     cdef fl_status shapes = table(&call, pred, grad, weight)
@@ -119,9 +116,8 @@ cdef inline double pairs(fl_loss_function function, const real[:, :] pred, const
     return finish(function, &call, shapes, a, b, c, reduction, status)
 
 
-cdef inline double row_pairs(fl_loss_function function, const real[:, :] pred, const real[:, :] target,
-                             real[:, :] grad, const real[:] weight, double a, double b, double c,
-                             fl_reduction reduction, fl_status *status) noexcept nogil:
+cdef inline double row_pairs(fl_loss_function function, const real[:, :] pred, const real[:, :] target, real[:, :] grad,
+        const real[:] weight, double a, double b, double c, fl_reduction reduction, fl_status *status) noexcept nogil:
     """A row of probabilities for each row."""
     cdef fl_loss_call call
     cdef fl_status shapes = table(&call, pred, grad, weight)
@@ -135,255 +131,234 @@ cdef inline double row_pairs(fl_loss_function function, const real[:, :] pred, c
 # ---- entries one by one ----
 
 cdef inline double squared_error_f32(const float[:] pred, const float[:] target, float[:] grad=None,
-                                     const float[:] weight=None, double factor=1, fl_reduction reduction=FL_MEAN,
-                                     fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, double factor=1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.squared_error_f32, pred, target, grad, weight, factor, 0, 0, reduction, status)
 cdef inline double squared_error_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                                     const double[:] weight=None, double factor=1, fl_reduction reduction=FL_MEAN,
-                                     fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, double factor=1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.squared_error_f64, pred, target, grad, weight, factor, 0, 0, reduction, status)
 
 cdef inline double root_mean_squared_error_f32(const float[:] pred, const float[:] target, float[:] grad=None,
-                                               const float[:] weight=None, fl_reduction reduction=FL_MEAN,
-                                               fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return entries(api.root_mean_squared_error_f32, pred, target, grad, weight, 0, 0, 0, reduction, status)
 cdef inline double root_mean_squared_error_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                                               const double[:] weight=None, fl_reduction reduction=FL_MEAN,
-                                               fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return entries(api.root_mean_squared_error_f64, pred, target, grad, weight, 0, 0, 0, reduction, status)
 
 cdef inline double absolute_error_f32(const float[:] pred, const float[:] target, float[:] grad=None,
-                                      const float[:] weight=None, fl_reduction reduction=FL_MEAN,
-                                      fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return entries(api.absolute_error_f32, pred, target, grad, weight, 0, 0, 0, reduction, status)
 cdef inline double absolute_error_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                                      const double[:] weight=None, fl_reduction reduction=FL_MEAN,
-                                      fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return entries(api.absolute_error_f64, pred, target, grad, weight, 0, 0, 0, reduction, status)
 
 cdef inline double huber_f32(const float[:] pred, const float[:] target, float[:] grad=None, const float[:] weight=None,
-                             double delta=1, fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
+        double delta=1, fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return entries(api.huber_f32, pred, target, grad, weight, delta, 0, 0, reduction, status)
 cdef inline double huber_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                             const double[:] weight=None, double delta=1, fl_reduction reduction=FL_MEAN,
-                             fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, double delta=1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.huber_f64, pred, target, grad, weight, delta, 0, 0, reduction, status)
 
 cdef inline double log_cosh_f32(const float[:] pred, const float[:] target, float[:] grad=None,
-                                const float[:] weight=None, fl_reduction reduction=FL_MEAN,
-                                fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return entries(api.log_cosh_f32, pred, target, grad, weight, 0, 0, 0, reduction, status)
 cdef inline double log_cosh_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                                const double[:] weight=None, fl_reduction reduction=FL_MEAN,
-                                fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return entries(api.log_cosh_f64, pred, target, grad, weight, 0, 0, 0, reduction, status)
 
 cdef inline double pinball_f32(const float[:] pred, const float[:] target, float[:] grad=None,
-                               const float[:] weight=None, double quantile=0.5, fl_reduction reduction=FL_MEAN,
-                               fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, double quantile=0.5, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.pinball_f32, pred, target, grad, weight, quantile, 0, 0, reduction, status)
 cdef inline double pinball_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                               const double[:] weight=None, double quantile=0.5, fl_reduction reduction=FL_MEAN,
-                               fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, double quantile=0.5, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.pinball_f64, pred, target, grad, weight, quantile, 0, 0, reduction, status)
 
 cdef inline double epsilon_insensitive_f32(const float[:] pred, const float[:] target, float[:] grad=None,
-                                           const float[:] weight=None, double epsilon=0.1,
-                                           fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, double epsilon=0.1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.epsilon_insensitive_f32, pred, target, grad, weight, epsilon, 0, 0, reduction, status)
 cdef inline double epsilon_insensitive_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                                           const double[:] weight=None, double epsilon=0.1,
-                                           fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, double epsilon=0.1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.epsilon_insensitive_f64, pred, target, grad, weight, epsilon, 0, 0, reduction, status)
 
 cdef inline double epsilon_insensitive_squared_f32(const float[:] pred, const float[:] target, float[:] grad=None,
-                                                   const float[:] weight=None, double epsilon=0.1,
-                                                   fl_reduction reduction=FL_MEAN,
-                                                   fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, double epsilon=0.1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.epsilon_insensitive_squared_f32, pred, target, grad, weight, epsilon, 0, 0, reduction, status)
 cdef inline double epsilon_insensitive_squared_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                                                   const double[:] weight=None, double epsilon=0.1,
-                                                   fl_reduction reduction=FL_MEAN,
-                                                   fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, double epsilon=0.1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.epsilon_insensitive_squared_f64, pred, target, grad, weight, epsilon, 0, 0, reduction, status)
 
 cdef inline double gaussian_nll_f32(const float[:] pred, const float[:] target, float[:] grad=None,
-                                    const float[:] weight=None, double variance=1, bint full=0,
-                                    fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, double variance=1, bint full=0, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.gaussian_nll_f32, pred, target, grad, weight, variance, full, 0, reduction, status)
 cdef inline double gaussian_nll_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                                    const double[:] weight=None, double variance=1, bint full=0,
-                                    fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, double variance=1, bint full=0, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.gaussian_nll_f64, pred, target, grad, weight, variance, full, 0, reduction, status)
 
 cdef inline double poisson_nll_f32(const float[:] pred, const float[:] target, float[:] grad=None,
-                                   const float[:] weight=None, bint full=0, fl_reduction reduction=FL_MEAN,
-                                   fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, bint full=0, fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return entries(api.poisson_nll_f32, pred, target, grad, weight, full, 0, 0, reduction, status)
 cdef inline double poisson_nll_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                                   const double[:] weight=None, bint full=0, fl_reduction reduction=FL_MEAN,
-                                   fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, bint full=0, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.poisson_nll_f64, pred, target, grad, weight, full, 0, 0, reduction, status)
 
 cdef inline double poisson_nll_rate_f32(const float[:] pred, const float[:] target, float[:] grad=None,
-                                        const float[:] weight=None, bint full=0, fl_reduction reduction=FL_MEAN,
-                                        fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, bint full=0, fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return entries(api.poisson_nll_rate_f32, pred, target, grad, weight, full, 0, 0, reduction, status)
 cdef inline double poisson_nll_rate_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                                        const double[:] weight=None, bint full=0, fl_reduction reduction=FL_MEAN,
-                                        fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, bint full=0, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.poisson_nll_rate_f64, pred, target, grad, weight, full, 0, 0, reduction, status)
 
 cdef inline double gamma_nll_f32(const float[:] pred, const float[:] target, float[:] grad=None,
-                                 const float[:] weight=None, double shape=1, bint full=0,
-                                 fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, double shape=1, bint full=0, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.gamma_nll_f32, pred, target, grad, weight, shape, full, 0, reduction, status)
 cdef inline double gamma_nll_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                                 const double[:] weight=None, double shape=1, bint full=0,
-                                 fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, double shape=1, bint full=0, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.gamma_nll_f64, pred, target, grad, weight, shape, full, 0, reduction, status)
 
 cdef inline double gamma_nll_mean_f32(const float[:] pred, const float[:] target, float[:] grad=None,
-                                      const float[:] weight=None, double shape=1, bint full=0,
-                                      fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, double shape=1, bint full=0, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.gamma_nll_mean_f32, pred, target, grad, weight, shape, full, 0, reduction, status)
 cdef inline double gamma_nll_mean_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                                      const double[:] weight=None, double shape=1, bint full=0,
-                                      fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, double shape=1, bint full=0, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.gamma_nll_mean_f64, pred, target, grad, weight, shape, full, 0, reduction, status)
 
 cdef inline double tweedie_nll_f32(const float[:] pred, const float[:] target, float[:] grad=None,
-                                   const float[:] weight=None, double power=1.5, fl_reduction reduction=FL_MEAN,
-                                   fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, double power=1.5, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.tweedie_nll_f32, pred, target, grad, weight, power, 0, 0, reduction, status)
 cdef inline double tweedie_nll_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                                   const double[:] weight=None, double power=1.5, fl_reduction reduction=FL_MEAN,
-                                   fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, double power=1.5, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.tweedie_nll_f64, pred, target, grad, weight, power, 0, 0, reduction, status)
 
 cdef inline double binary_cross_entropy_f32(const float[:] pred, const float[:] target, float[:] grad=None,
-                                            const float[:] weight=None, double pos_weight=1, double smoothing=0,
-                                            fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, double pos_weight=1, double smoothing=0, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.binary_cross_entropy_f32, pred, target, grad, weight, pos_weight, smoothing, 0, reduction,
-                   status)
+        status)
 cdef inline double binary_cross_entropy_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                                            const double[:] weight=None, double pos_weight=1, double smoothing=0,
-                                            fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, double pos_weight=1, double smoothing=0, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.binary_cross_entropy_f64, pred, target, grad, weight, pos_weight, smoothing, 0, reduction,
-                   status)
+        status)
 
 cdef inline double binary_cross_entropy_probabilities_f32(const float[:] pred, const float[:] target,
-                                                          float[:] grad=None, const float[:] weight=None,
-                                                          double pos_weight=1, double smoothing=0,
-                                                          fl_reduction reduction=FL_MEAN,
-                                                          fl_status *status=NULL) noexcept nogil:
+        float[:] grad=None, const float[:] weight=None, double pos_weight=1, double smoothing=0,
+        fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return entries(api.binary_cross_entropy_probabilities_f32, pred, target, grad, weight, pos_weight, smoothing, 0,
-                   reduction, status)
+        reduction, status)
 cdef inline double binary_cross_entropy_probabilities_f64(const double[:] pred, const double[:] target,
-                                                          double[:] grad=None, const double[:] weight=None,
-                                                          double pos_weight=1, double smoothing=0,
-                                                          fl_reduction reduction=FL_MEAN,
-                                                          fl_status *status=NULL) noexcept nogil:
+        double[:] grad=None, const double[:] weight=None, double pos_weight=1, double smoothing=0,
+        fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return entries(api.binary_cross_entropy_probabilities_f64, pred, target, grad, weight, pos_weight, smoothing, 0,
-                   reduction, status)
+        reduction, status)
 
 cdef inline double hinge_f32(const float[:] pred, const float[:] target, float[:] grad=None, const float[:] weight=None,
-                             double margin=1, fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
+        double margin=1, fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return entries(api.hinge_f32, pred, target, grad, weight, margin, 0, 0, reduction, status)
 cdef inline double hinge_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                             const double[:] weight=None, double margin=1, fl_reduction reduction=FL_MEAN,
-                             fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, double margin=1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.hinge_f64, pred, target, grad, weight, margin, 0, 0, reduction, status)
 
 cdef inline double hinge_squared_f32(const float[:] pred, const float[:] target, float[:] grad=None,
-                                     const float[:] weight=None, double margin=1, fl_reduction reduction=FL_MEAN,
-                                     fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, double margin=1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.hinge_squared_f32, pred, target, grad, weight, margin, 0, 0, reduction, status)
 cdef inline double hinge_squared_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                                     const double[:] weight=None, double margin=1, fl_reduction reduction=FL_MEAN,
-                                     fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, double margin=1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.hinge_squared_f64, pred, target, grad, weight, margin, 0, 0, reduction, status)
 
 cdef inline double focal_f32(const float[:] pred, const float[:] target, float[:] grad=None, const float[:] weight=None,
-                             double gamma=2, double weight_of_1=1, double weight_of_0=1, fl_reduction reduction=FL_MEAN,
-                             fl_status *status=NULL) noexcept nogil:
+        double gamma=2, double weight_of_1=1, double weight_of_0=1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return entries(api.focal_f32, pred, target, grad, weight, gamma, weight_of_1, weight_of_0, reduction, status)
 cdef inline double focal_f64(const double[:] pred, const double[:] target, double[:] grad=None,
-                             const double[:] weight=None, double gamma=2, double weight_of_1=1, double weight_of_0=1,
-                             fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, double gamma=2, double weight_of_1=1, double weight_of_0=1,
+        fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return entries(api.focal_f64, pred, target, grad, weight, gamma, weight_of_1, weight_of_0, reduction, status)
 
 
 # ---- rows ----
 
 cdef inline double gaussian_nll_learned_f32(const float[:, :] pred, const float[:] target, float[:, :] grad=None,
-                                            const float[:] weight=None, bint full=0, fl_reduction reduction=FL_MEAN,
-                                            fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, bint full=0, fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return pairs(api.gaussian_nll_learned_f32, pred, target, grad, weight, full, 0, 0, reduction, status)
 cdef inline double gaussian_nll_learned_f64(const double[:, :] pred, const double[:] target, double[:, :] grad=None,
-                                            const double[:] weight=None, bint full=0, fl_reduction reduction=FL_MEAN,
-                                            fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, bint full=0, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return pairs(api.gaussian_nll_learned_f64, pred, target, grad, weight, full, 0, 0, reduction, status)
 
 cdef inline double softmax_cross_entropy_f32(const float[:, :] pred, const int64_t[:] target, float[:, :] grad=None,
-                                             const float[:] weight=None, fl_reduction reduction=FL_MEAN,
-                                             fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return rows(api.softmax_cross_entropy_f32, pred, target, grad, weight, 0, 0, 0, reduction, status)
 cdef inline double softmax_cross_entropy_f64(const double[:, :] pred, const int64_t[:] target, double[:, :] grad=None,
-                                             const double[:] weight=None, fl_reduction reduction=FL_MEAN,
-                                             fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
     return rows(api.softmax_cross_entropy_f64, pred, target, grad, weight, 0, 0, 0, reduction, status)
 
 cdef inline double softmax_cross_entropy_smooth_f32(const float[:, :] pred, const int64_t[:] target,
-                                                    float[:, :] grad=None, const float[:] weight=None,
-                                                    double smoothing=0.1, fl_reduction reduction=FL_MEAN,
-                                                    fl_status *status=NULL) noexcept nogil:
+        float[:, :] grad=None, const float[:] weight=None, double smoothing=0.1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return rows(api.softmax_cross_entropy_smooth_f32, pred, target, grad, weight, smoothing, 0, 0, reduction, status)
 cdef inline double softmax_cross_entropy_smooth_f64(const double[:, :] pred, const int64_t[:] target,
-                                                    double[:, :] grad=None, const double[:] weight=None,
-                                                    double smoothing=0.1, fl_reduction reduction=FL_MEAN,
-                                                    fl_status *status=NULL) noexcept nogil:
+        double[:, :] grad=None, const double[:] weight=None, double smoothing=0.1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return rows(api.softmax_cross_entropy_smooth_f64, pred, target, grad, weight, smoothing, 0, 0, reduction, status)
 
 cdef inline double multiclass_hinge_f32(const float[:, :] pred, const int64_t[:] target, float[:, :] grad=None,
-                                        const float[:] weight=None, double margin=1, fl_reduction reduction=FL_MEAN,
-                                        fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, double margin=1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return rows(api.multiclass_hinge_f32, pred, target, grad, weight, margin, 0, 0, reduction, status)
 cdef inline double multiclass_hinge_f64(const double[:, :] pred, const int64_t[:] target, double[:, :] grad=None,
-                                        const double[:] weight=None, double margin=1, fl_reduction reduction=FL_MEAN,
-                                        fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, double margin=1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return rows(api.multiclass_hinge_f64, pred, target, grad, weight, margin, 0, 0, reduction, status)
 
 cdef inline double multiclass_hinge_squared_f32(const float[:, :] pred, const int64_t[:] target, float[:, :] grad=None,
-                                                const float[:] weight=None, double margin=1,
-                                                fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, double margin=1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return rows(api.multiclass_hinge_squared_f32, pred, target, grad, weight, margin, 0, 0, reduction, status)
 cdef inline double multiclass_hinge_squared_f64(const double[:, :] pred, const int64_t[:] target,
-                                                double[:, :] grad=None, const double[:] weight=None, double margin=1,
-                                                fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
+        double[:, :] grad=None, const double[:] weight=None, double margin=1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return rows(api.multiclass_hinge_squared_f64, pred, target, grad, weight, margin, 0, 0, reduction, status)
 
 cdef inline double crammer_singer_hinge_f32(const float[:, :] pred, const int64_t[:] target, float[:, :] grad=None,
-                                            const float[:] weight=None, double margin=1, fl_reduction reduction=FL_MEAN,
-                                            fl_status *status=NULL) noexcept nogil:
+        const float[:] weight=None, double margin=1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return rows(api.crammer_singer_hinge_f32, pred, target, grad, weight, margin, 0, 0, reduction, status)
 cdef inline double crammer_singer_hinge_f64(const double[:, :] pred, const int64_t[:] target, double[:, :] grad=None,
-                                            const double[:] weight=None, double margin=1,
-                                            fl_reduction reduction=FL_MEAN, fl_status *status=NULL) noexcept nogil:
+        const double[:] weight=None, double margin=1, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return rows(api.crammer_singer_hinge_f64, pred, target, grad, weight, margin, 0, 0, reduction, status)
 
 cdef inline double softmax_cross_entropy_probabilities_f32(const float[:, :] pred, const float[:, :] target,
-                                                           float[:, :] grad=None, const float[:] weight=None,
-                                                           double smoothing=0, fl_reduction reduction=FL_MEAN,
-                                                           fl_status *status=NULL) noexcept nogil:
+        float[:, :] grad=None, const float[:] weight=None, double smoothing=0, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return row_pairs(api.softmax_cross_entropy_probabilities_f32, pred, target, grad, weight, smoothing, 0, 0,
-                     reduction, status)
+        reduction, status)
 cdef inline double softmax_cross_entropy_probabilities_f64(const double[:, :] pred, const double[:, :] target,
-                                                           double[:, :] grad=None, const double[:] weight=None,
-                                                           double smoothing=0, fl_reduction reduction=FL_MEAN,
-                                                           fl_status *status=NULL) noexcept nogil:
+        double[:, :] grad=None, const double[:] weight=None, double smoothing=0, fl_reduction reduction=FL_MEAN,
+        fl_status *status=NULL) noexcept nogil:
     return row_pairs(api.softmax_cross_entropy_probabilities_f64, pred, target, grad, weight, smoothing, 0, 0,
-                     reduction, status)
+        reduction, status)
 
 
 # ---- optimizers ----
@@ -394,8 +369,8 @@ cdef inline double softmax_cross_entropy_probabilities_f64(const double[:, :] pr
 # clipping and checks fill an fl_update_call and call api.NAME.
 
 cdef inline fl_status update(fl_update_function function, Py_ssize_t states, real[::1] param, const real[::1] grad,
-                             real[:, ::1] state, double *progress, double lr, double weight_decay, double a, double b,
-                             double c, double d, double e) noexcept nogil:
+        real[:, ::1] state, double *progress, double lr, double weight_decay, double a, double b, double c, double d,
+        double e) noexcept nogil:
     cdef double[5] option
     cdef Py_ssize_t n = param.shape[0]
     cdef void *first = NULL
@@ -409,140 +384,124 @@ cdef inline fl_status update(fl_update_function function, Py_ssize_t states, rea
 
 
 cdef inline fl_status sgd_f32(float[::1] param, const float[::1] grad, double *progress, double lr=1e-3,
-                              double weight_decay=0) noexcept nogil:
+        double weight_decay=0) noexcept nogil:
     return update[float](api.sgd, 0, param, grad, None, progress, lr, weight_decay, 0, 0, 0, 0, 0)
 cdef inline fl_status sgd_f64(double[::1] param, const double[::1] grad, double *progress, double lr=1e-3,
-                              double weight_decay=0) noexcept nogil:
+        double weight_decay=0) noexcept nogil:
     return update[double](api.sgd, 0, param, grad, None, progress, lr, weight_decay, 0, 0, 0, 0, 0)
 
 cdef inline fl_status sgd_momentum_f32(float[::1] param, const float[::1] grad, float[:, ::1] state, double *progress,
-                                       double lr=1e-3, double momentum=0.9, double dampening=0, bint nesterov=0,
-                                       double weight_decay=0) noexcept nogil:
+        double lr=1e-3, double momentum=0.9, double dampening=0, bint nesterov=0, double weight_decay=0) noexcept nogil:
     return update(api.sgd_momentum, 1, param, grad, state, progress, lr, weight_decay, momentum, dampening, nesterov, 0,
-                  0)
+        0)
 cdef inline fl_status sgd_momentum_f64(double[::1] param, const double[::1] grad, double[:, ::1] state,
-                                       double *progress, double lr=1e-3, double momentum=0.9, double dampening=0,
-                                       bint nesterov=0, double weight_decay=0) noexcept nogil:
+        double *progress, double lr=1e-3, double momentum=0.9, double dampening=0, bint nesterov=0,
+        double weight_decay=0) noexcept nogil:
     return update(api.sgd_momentum, 1, param, grad, state, progress, lr, weight_decay, momentum, dampening, nesterov, 0,
-                  0)
+        0)
 
 cdef inline fl_status adagrad_f32(float[::1] param, const float[::1] grad, float[:, ::1] state, double *progress,
-                                  double lr=1e-2, double lr_decay=0, double eps=1e-10, bint eps_inside=0,
-                                  double weight_decay=0) noexcept nogil:
+        double lr=1e-2, double lr_decay=0, double eps=1e-10, bint eps_inside=0, double weight_decay=0) noexcept nogil:
     return update(api.adagrad, 1, param, grad, state, progress, lr, weight_decay, lr_decay, eps, eps_inside, 0, 0)
 cdef inline fl_status adagrad_f64(double[::1] param, const double[::1] grad, double[:, ::1] state, double *progress,
-                                  double lr=1e-2, double lr_decay=0, double eps=1e-10, bint eps_inside=0,
-                                  double weight_decay=0) noexcept nogil:
+        double lr=1e-2, double lr_decay=0, double eps=1e-10, bint eps_inside=0, double weight_decay=0) noexcept nogil:
     return update(api.adagrad, 1, param, grad, state, progress, lr, weight_decay, lr_decay, eps, eps_inside, 0, 0)
 
 cdef inline fl_status adadelta_f32(float[::1] param, const float[::1] grad, float[:, ::1] state, double *progress,
-                                   double lr=1, double rho=0.9, double eps=1e-6, double weight_decay=0) noexcept nogil:
+        double lr=1, double rho=0.9, double eps=1e-6, double weight_decay=0) noexcept nogil:
     return update(api.adadelta, 2, param, grad, state, progress, lr, weight_decay, rho, eps, 0, 0, 0)
 cdef inline fl_status adadelta_f64(double[::1] param, const double[::1] grad, double[:, ::1] state, double *progress,
-                                   double lr=1, double rho=0.9, double eps=1e-6, double weight_decay=0) noexcept nogil:
+        double lr=1, double rho=0.9, double eps=1e-6, double weight_decay=0) noexcept nogil:
     return update(api.adadelta, 2, param, grad, state, progress, lr, weight_decay, rho, eps, 0, 0, 0)
 
 cdef inline fl_status rmsprop_f32(float[::1] param, const float[::1] grad, float[:, ::1] state, double *progress,
-                                  double lr=1e-2, double alpha=0.99, double eps=1e-8, bint eps_inside=0,
-                                  double weight_decay=0) noexcept nogil:
+        double lr=1e-2, double alpha=0.99, double eps=1e-8, bint eps_inside=0, double weight_decay=0) noexcept nogil:
     return update(api.rmsprop, 1, param, grad, state, progress, lr, weight_decay, alpha, eps, 0, eps_inside, 0)
 cdef inline fl_status rmsprop_f64(double[::1] param, const double[::1] grad, double[:, ::1] state, double *progress,
-                                  double lr=1e-2, double alpha=0.99, double eps=1e-8, bint eps_inside=0,
-                                  double weight_decay=0) noexcept nogil:
+        double lr=1e-2, double alpha=0.99, double eps=1e-8, bint eps_inside=0, double weight_decay=0) noexcept nogil:
     return update(api.rmsprop, 1, param, grad, state, progress, lr, weight_decay, alpha, eps, 0, eps_inside, 0)
 
 cdef inline fl_status rmsprop_momentum_f32(float[::1] param, const float[::1] grad, float[:, ::1] state,
-                                           double *progress, double lr=1e-2, double alpha=0.99, double eps=1e-8,
-                                           double momentum=0.9, bint eps_inside=0,
-                                           double weight_decay=0) noexcept nogil:
+        double *progress, double lr=1e-2, double alpha=0.99, double eps=1e-8, double momentum=0.9, bint eps_inside=0,
+        double weight_decay=0) noexcept nogil:
     return update(api.rmsprop_momentum, 2, param, grad, state, progress, lr, weight_decay, alpha, eps, momentum,
-                  eps_inside, 0)
+        eps_inside, 0)
 cdef inline fl_status rmsprop_momentum_f64(double[::1] param, const double[::1] grad, double[:, ::1] state,
-                                           double *progress, double lr=1e-2, double alpha=0.99, double eps=1e-8,
-                                           double momentum=0.9, bint eps_inside=0,
-                                           double weight_decay=0) noexcept nogil:
+        double *progress, double lr=1e-2, double alpha=0.99, double eps=1e-8, double momentum=0.9, bint eps_inside=0,
+        double weight_decay=0) noexcept nogil:
     return update(api.rmsprop_momentum, 2, param, grad, state, progress, lr, weight_decay, alpha, eps, momentum,
-                  eps_inside, 0)
+        eps_inside, 0)
 
 cdef inline fl_status rmsprop_centered_f32(float[::1] param, const float[::1] grad, float[:, ::1] state,
-                                           double *progress, double lr=1e-2, double alpha=0.99, double eps=1e-8,
-                                           bint eps_inside=0, double weight_decay=0) noexcept nogil:
+        double *progress, double lr=1e-2, double alpha=0.99, double eps=1e-8, bint eps_inside=0,
+        double weight_decay=0) noexcept nogil:
     return update(api.rmsprop_centered, 2, param, grad, state, progress, lr, weight_decay, alpha, eps, 0, eps_inside, 0)
 cdef inline fl_status rmsprop_centered_f64(double[::1] param, const double[::1] grad, double[:, ::1] state,
-                                           double *progress, double lr=1e-2, double alpha=0.99, double eps=1e-8,
-                                           bint eps_inside=0, double weight_decay=0) noexcept nogil:
+        double *progress, double lr=1e-2, double alpha=0.99, double eps=1e-8, bint eps_inside=0,
+        double weight_decay=0) noexcept nogil:
     return update(api.rmsprop_centered, 2, param, grad, state, progress, lr, weight_decay, alpha, eps, 0, eps_inside, 0)
 
 cdef inline fl_status rmsprop_centered_momentum_f32(float[::1] param, const float[::1] grad, float[:, ::1] state,
-                                                    double *progress, double lr=1e-2, double alpha=0.99,
-                                                    double eps=1e-8, double momentum=0.9, bint eps_inside=0,
-                                                    double weight_decay=0) noexcept nogil:
+        double *progress, double lr=1e-2, double alpha=0.99, double eps=1e-8, double momentum=0.9, bint eps_inside=0,
+        double weight_decay=0) noexcept nogil:
     return update(api.rmsprop_centered_momentum, 3, param, grad, state, progress, lr, weight_decay, alpha, eps,
-                  momentum, eps_inside, 0)
+        momentum, eps_inside, 0)
 cdef inline fl_status rmsprop_centered_momentum_f64(double[::1] param, const double[::1] grad, double[:, ::1] state,
-                                                    double *progress, double lr=1e-2, double alpha=0.99,
-                                                    double eps=1e-8, double momentum=0.9, bint eps_inside=0,
-                                                    double weight_decay=0) noexcept nogil:
+        double *progress, double lr=1e-2, double alpha=0.99, double eps=1e-8, double momentum=0.9, bint eps_inside=0,
+        double weight_decay=0) noexcept nogil:
     return update(api.rmsprop_centered_momentum, 3, param, grad, state, progress, lr, weight_decay, alpha, eps,
-                  momentum, eps_inside, 0)
+        momentum, eps_inside, 0)
 
 cdef inline fl_status adam_f32(float[::1] param, const float[::1] grad, float[:, ::1] state, double *progress,
-                               double lr=1e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8,
-                               bint bias_correction=1, bint decoupled=0, double weight_decay=0) noexcept nogil:
+        double lr=1e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8, bint bias_correction=1, bint decoupled=0,
+        double weight_decay=0) noexcept nogil:
     return update(api.adam, 2, param, grad, state, progress, lr, weight_decay, beta1, beta2, eps, bias_correction,
-                  decoupled)
+        decoupled)
 cdef inline fl_status adam_f64(double[::1] param, const double[::1] grad, double[:, ::1] state, double *progress,
-                               double lr=1e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8,
-                               bint bias_correction=1, bint decoupled=0, double weight_decay=0) noexcept nogil:
+        double lr=1e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8, bint bias_correction=1, bint decoupled=0,
+        double weight_decay=0) noexcept nogil:
     return update(api.adam, 2, param, grad, state, progress, lr, weight_decay, beta1, beta2, eps, bias_correction,
-                  decoupled)
+        decoupled)
 
 cdef inline fl_status adam_amsgrad_f32(float[::1] param, const float[::1] grad, float[:, ::1] state, double *progress,
-                                       double lr=1e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8,
-                                       bint bias_correction=1, bint decoupled=0, double weight_decay=0) noexcept nogil:
+        double lr=1e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8, bint bias_correction=1, bint decoupled=0,
+        double weight_decay=0) noexcept nogil:
     return update(api.adam_amsgrad, 3, param, grad, state, progress, lr, weight_decay, beta1, beta2, eps,
-                  bias_correction, decoupled)
+        bias_correction, decoupled)
 cdef inline fl_status adam_amsgrad_f64(double[::1] param, const double[::1] grad, double[:, ::1] state,
-                                       double *progress, double lr=1e-3, double beta1=0.9, double beta2=0.999,
-                                       double eps=1e-8, bint bias_correction=1, bint decoupled=0,
-                                       double weight_decay=0) noexcept nogil:
+        double *progress, double lr=1e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8, bint bias_correction=1,
+        bint decoupled=0, double weight_decay=0) noexcept nogil:
     return update(api.adam_amsgrad, 3, param, grad, state, progress, lr, weight_decay, beta1, beta2, eps,
-                  bias_correction, decoupled)
+        bias_correction, decoupled)
 
 cdef inline fl_status radam_f32(float[::1] param, const float[::1] grad, float[:, ::1] state, double *progress,
-                                double lr=1e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8,
-                                double weight_decay=0) noexcept nogil:
+        double lr=1e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8, double weight_decay=0) noexcept nogil:
     return update(api.radam, 2, param, grad, state, progress, lr, weight_decay, beta1, beta2, eps, 0, 0)
 cdef inline fl_status radam_f64(double[::1] param, const double[::1] grad, double[:, ::1] state, double *progress,
-                                double lr=1e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8,
-                                double weight_decay=0) noexcept nogil:
+        double lr=1e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8, double weight_decay=0) noexcept nogil:
     return update(api.radam, 2, param, grad, state, progress, lr, weight_decay, beta1, beta2, eps, 0, 0)
 
 cdef inline fl_status nadam_f32(float[::1] param, const float[::1] grad, float[:, ::1] state, double *progress,
-                                double lr=2e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8,
-                                double momentum_decay=4e-3, double weight_decay=0) noexcept nogil:
+        double lr=2e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8, double momentum_decay=4e-3,
+        double weight_decay=0) noexcept nogil:
     return update(api.nadam, 2, param, grad, state, progress, lr, weight_decay, beta1, beta2, eps, momentum_decay, 0)
 cdef inline fl_status nadam_f64(double[::1] param, const double[::1] grad, double[:, ::1] state, double *progress,
-                                double lr=2e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8,
-                                double momentum_decay=4e-3, double weight_decay=0) noexcept nogil:
+        double lr=2e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8, double momentum_decay=4e-3,
+        double weight_decay=0) noexcept nogil:
     return update(api.nadam, 2, param, grad, state, progress, lr, weight_decay, beta1, beta2, eps, momentum_decay, 0)
 
 cdef inline fl_status adamax_f32(float[::1] param, const float[::1] grad, float[:, ::1] state, double *progress,
-                                 double lr=2e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8,
-                                 double weight_decay=0) noexcept nogil:
+        double lr=2e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8, double weight_decay=0) noexcept nogil:
     return update(api.adamax, 2, param, grad, state, progress, lr, weight_decay, beta1, beta2, eps, 0, 0)
 cdef inline fl_status adamax_f64(double[::1] param, const double[::1] grad, double[:, ::1] state, double *progress,
-                                 double lr=2e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8,
-                                 double weight_decay=0) noexcept nogil:
+        double lr=2e-3, double beta1=0.9, double beta2=0.999, double eps=1e-8, double weight_decay=0) noexcept nogil:
     return update(api.adamax, 2, param, grad, state, progress, lr, weight_decay, beta1, beta2, eps, 0, 0)
 
 cdef inline fl_status lion_f32(float[::1] param, const float[::1] grad, float[:, ::1] state, double *progress,
-                               double lr=1e-4, double beta1=0.9, double beta2=0.99,
-                               double weight_decay=0) noexcept nogil:
+        double lr=1e-4, double beta1=0.9, double beta2=0.99, double weight_decay=0) noexcept nogil:
     return update(api.lion, 1, param, grad, state, progress, lr, weight_decay, beta1, beta2, 0, 0, 0)
 cdef inline fl_status lion_f64(double[::1] param, const double[::1] grad, double[:, ::1] state, double *progress,
-                               double lr=1e-4, double beta1=0.9, double beta2=0.99,
-                               double weight_decay=0) noexcept nogil:
+        double lr=1e-4, double beta1=0.9, double beta2=0.99, double weight_decay=0) noexcept nogil:
     return update(api.lion, 1, param, grad, state, progress, lr, weight_decay, beta1, beta2, 0, 0, 0)
 
 
@@ -551,8 +510,7 @@ cdef inline fl_status lion_f64(double[::1] param, const double[::1] grad, double
 # Over contiguous entries, or over a table with a feature per column. What the arguments mean is said in fastloss.h.
 
 cdef inline double over_entries(fl_regularizer_function function, const real[::1] x, real[::1] y,
-                                const uint8_t[::1] mask, uint64_t seed, double a, double b, bint add,
-                                fl_status *status) noexcept nogil:
+        const uint8_t[::1] mask, uint64_t seed, double a, double b, bint add, fl_status *status) noexcept nogil:
     cdef fl_regularizer_call call
     cdef Py_ssize_t n = x.shape[0]
     cdef bint fits = (y is None or y.shape[0] == n) and (mask is None or mask.shape[0] == n)
@@ -584,9 +542,8 @@ cdef inline const double *first_of(const double[::1] a) noexcept nogil:
 
 
 cdef inline fl_status over_features(fl_regularizer_function function, const real[:, ::1] x, const real[:, ::1] dy,
-                                    real[:, ::1] y, const double[::1] gamma, const double[::1] beta,
-                                    double[::1] mean, double[::1] variance, double[::1] dgamma, double[::1] dbeta,
-                                    double a, bint training) noexcept nogil:
+        real[:, ::1] y, const double[::1] gamma, const double[::1] beta, double[::1] mean, double[::1] variance,
+        double[::1] dgamma, double[::1] dbeta, double a, bint training) noexcept nogil:
     cdef fl_regularizer_call call
     cdef Py_ssize_t n = x.shape[0], c = x.shape[1]
     if y.shape[0] != n or y.shape[1] != c or dy.shape[0] != n or dy.shape[1] != c:
@@ -608,8 +565,8 @@ cdef inline fl_status over_features(fl_regularizer_function function, const real
     return FL_OK
 
 
-cdef inline fl_status map_f32(void (*function)(const float *, float *, Py_ssize_t) noexcept nogil,
-                              const float[::1] x, float[::1] y) noexcept nogil:
+cdef inline fl_status map_f32(void (*function)(const float *, float *, Py_ssize_t) noexcept nogil, const float[::1] x,
+        float[::1] y) noexcept nogil:
     if x.shape[0] != y.shape[0]:
         return FL_BAD_SHAPE
     if x.shape[0] > 0:
@@ -618,7 +575,7 @@ cdef inline fl_status map_f32(void (*function)(const float *, float *, Py_ssize_
 
 
 cdef inline fl_status map_f64(void (*function)(const double *, double *, Py_ssize_t) noexcept nogil,
-                              const double[::1] x, double[::1] y) noexcept nogil:
+        const double[::1] x, double[::1] y) noexcept nogil:
     if x.shape[0] != y.shape[0]:
         return FL_BAD_SHAPE
     if x.shape[0] > 0:
@@ -627,10 +584,10 @@ cdef inline fl_status map_f64(void (*function)(const double *, double *, Py_ssiz
 
 
 cdef inline double elastic_net_f32(const float[::1] w, float[::1] grad=None, double l1=0, double l2=0, bint add=False,
-                                    fl_status *status=NULL) noexcept nogil:
+        fl_status *status=NULL) noexcept nogil:
     return over_entries[float](api.elastic_net_f32, w, grad, None, 0, l1, l2, add, status)
 cdef inline double elastic_net_f64(const double[::1] w, double[::1] grad=None, double l1=0, double l2=0, bint add=False,
-                                    fl_status *status=NULL) noexcept nogil:
+        fl_status *status=NULL) noexcept nogil:
     return over_entries[double](api.elastic_net_f64, w, grad, None, 0, l1, l2, add, status)
 
 cdef inline fl_status elastic_net_prox_f32(float[::1] w, double threshold, double divisor=1) noexcept nogil:
@@ -643,23 +600,23 @@ cdef inline fl_status elastic_net_prox_f64(double[::1] w, double threshold, doub
     return status
 
 cdef inline fl_status dropout_f32(const float[::1] x, float[::1] y, uint8_t[::1] mask, double rate,
-                                  uint64_t seed) noexcept nogil:
+        uint64_t seed) noexcept nogil:
     cdef fl_status status
     over_entries[float](api.dropout_f32, x, y, mask, seed, rate, 0, False, &status)
     return status
 cdef inline fl_status dropout_f64(const double[::1] x, double[::1] y, uint8_t[::1] mask, double rate,
-                                  uint64_t seed) noexcept nogil:
+        uint64_t seed) noexcept nogil:
     cdef fl_status status
     over_entries[double](api.dropout_f64, x, y, mask, seed, rate, 0, False, &status)
     return status
 
 cdef inline fl_status dropout_grad_f32(const float[::1] dy, float[::1] dx, const uint8_t[::1] mask,
-                                       double rate) noexcept nogil:
+        double rate) noexcept nogil:
     cdef fl_status status
     over_entries[float](api.dropout_grad_f32, dy, dx, mask, 0, rate, 0, False, &status)
     return status
 cdef inline fl_status dropout_grad_f64(const double[::1] dy, double[::1] dx, const uint8_t[::1] mask,
-                                       double rate) noexcept nogil:
+        double rate) noexcept nogil:
     cdef fl_status status
     over_entries[double](api.dropout_grad_f64, dy, dx, mask, 0, rate, 0, False, &status)
     return status
@@ -670,26 +627,22 @@ cdef inline fl_status max_norm_f64(double[:, ::1] w, double limit) noexcept nogi
     return over_features[double](api.max_norm_f64, w, w, w, None, None, None, None, None, None, limit, False)
 
 cdef inline fl_status batch_norm_f32(const float[:, ::1] x, float[:, ::1] y, const double[::1] gamma,
-                                     const double[::1] beta, double[::1] mean, double[::1] variance,
-                                     bint training, double eps=1e-5) noexcept nogil:
+        const double[::1] beta, double[::1] mean, double[::1] variance, bint training, double eps=1e-5) noexcept nogil:
     return over_features[float](api.batch_norm_f32, x, x, y, gamma, beta, mean, variance, None, None, eps, training)
 cdef inline fl_status batch_norm_f64(const double[:, ::1] x, double[:, ::1] y, const double[::1] gamma,
-                                     const double[::1] beta, double[::1] mean, double[::1] variance,
-                                     bint training, double eps=1e-5) noexcept nogil:
+        const double[::1] beta, double[::1] mean, double[::1] variance, bint training, double eps=1e-5) noexcept nogil:
     return over_features[double](api.batch_norm_f64, x, x, y, gamma, beta, mean, variance, None, None, eps, training)
 
 cdef inline fl_status batch_norm_grad_f32(const float[:, ::1] dy, const float[:, ::1] x, float[:, ::1] dx,
-                                          const double[::1] gamma, double[::1] mean, double[::1] variance,
-                                          double[::1] dgamma, double[::1] dbeta, bint training,
-                                          double eps=1e-5) noexcept nogil:
+        const double[::1] gamma, double[::1] mean, double[::1] variance, double[::1] dgamma, double[::1] dbeta,
+        bint training, double eps=1e-5) noexcept nogil:
     return over_features[float](api.batch_norm_grad_f32, x, dy, dx, gamma, None, mean, variance, dgamma, dbeta, eps,
-                                training)
+        training)
 cdef inline fl_status batch_norm_grad_f64(const double[:, ::1] dy, const double[:, ::1] x, double[:, ::1] dx,
-                                          const double[::1] gamma, double[::1] mean, double[::1] variance,
-                                          double[::1] dgamma, double[::1] dbeta, bint training,
-                                          double eps=1e-5) noexcept nogil:
+        const double[::1] gamma, double[::1] mean, double[::1] variance, double[::1] dgamma, double[::1] dbeta,
+        bint training, double eps=1e-5) noexcept nogil:
     return over_features[double](api.batch_norm_grad_f64, x, dy, dx, gamma, None, mean, variance, dgamma, dbeta, eps,
-                                 training)
+        training)
 
 
 # ---- elementary functions: y[i] = f(x[i]); y may be x ----

@@ -46,8 +46,8 @@ def main():
     columns = [f"{target} float{bits}" for target in options.targets for bits in (32, 64)]
     print("| function | " + " | ".join(columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
-    for name, cells in table.items():
-        print(f"| {name} | " + " | ".join(cells) + " |")
+    for name in sorted(table, key=lambda name: name in VARIANTS.values()):
+        print(f"| {name} | " + " | ".join(table[name]) + " |")
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ setup(name="every_kernel", ext_modules=cythonize([Extension("every_kernel", ["ev
 
 def declarations():
     """name -> (result type, arguments as written) of the public functions of kernels.pxd."""
-    text = re.sub(r"\n {20,}", " ", PXD.read_text(encoding="utf-8"))
+    text = re.sub(r"\n {8,}", " ", PXD.read_text(encoding="utf-8"))
     return {
         name: (result, arguments)
         for result, name, arguments in re.findall(
