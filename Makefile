@@ -11,20 +11,23 @@ SOURCES := setup.py pyproject.toml MANIFEST.in README.md \
 WHEEL = $$(echo $(V)/wheel/*.whl)
 # Formatting differs between versions.
 RUFF := ruff==0.17.5
-PEERS := torch==2.13.0 keras==3.15.1
 # The oldest that the estimators promise, with NumPy and SciPy of that time: wheels exist for Python 3.10 and 3.11.
 OLDEST := scikit-learn==1.6.0 scipy==1.11.1 numpy==1.25.2 'pytest>=8,<9'
+PEERS := torch==2.13.0 keras==3.15.1 numba==0.68.1
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-peers test-oldest bench lint format clean
+.PHONY: help demo test test-peers test-oldest bench accuracy lib install-lib lint format clean
 
 help:
 	@echo "make demo        train the SVM and the softmax classifier on handwritten digits, against NumPy"
 	@echo "make test        all tests but those against PyTorch, and the examples in the docstrings"
-	@echo "make test-peers  the tests against PyTorch"
 	@echo "make test-oldest the estimators' tests with the oldest scikit-learn; wants Python 3.10 or 3.11"
+	@echo "make test-peers  the tests against PyTorch, and from numba"
 	@echo "make bench       times against the NumPy baseline; BENCH='--threads 2' or '-k Adam' passes options on"
+	@echo "make accuracy    the errors of the elementary functions, over all float32 numbers; takes half an hour"
+	@echo "make lib         libfastloss.a and .so in build/c, without Python; -j4 is faster"
+	@echo "make install-lib PREFIX=/usr/local DESTDIR= installs them with headers and fastloss.pc"
 	@echo "make lint        style checks; make format mends what it can"
 	@echo "make clean       remove what the others made"
 
@@ -45,6 +48,15 @@ test-oldest: $(O)/.oldest
 
 bench: $(V)/.bench
 	OPENBLAS_NUM_THREADS=1 $(V)/bin/pytest --benchmark-quiet benchmarks/test_bench.py $(BENCH)
+
+accuracy: $(V)/.test
+	cd tests && ../$(V)/bin/python measure_accuracy.py $(ACCURACY)
+
+lib:
+	$(MAKE) -C src_c
+
+install-lib:
+	$(MAKE) -C src_c install
 
 lint: $(V)/.ruff
 	$(V)/bin/ruff check .

@@ -3,6 +3,7 @@
 
 import os
 import platform
+import re
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,18 +18,29 @@ KERNELS = sorted(Path("src_c/kernels").glob("*.c"))
 SOURCES = sorted(Path("src_c").glob("*.c"))
 HEADERS = sorted([*Path("src_c").rglob("*.h"), *Path("fastloss/include").iterdir()])
 PYX_PARTS = sorted([*Path("fastloss").glob("*.pxi"), *Path("fastloss").glob("*.pxd")])
-INCLUDES = ["fastloss/include", "src_c", "src_c/kernels", "src_c/simd"]
+FLAGS_FILE = Path("src_c/flags.mk")
 
-MACHINE = platform.machine().lower()
-GNU = ["-O3", "-g0", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
 
-# The kernel sets and what makes the compiler emit their instructions.
-TARGETS = {"scalar": ["-O2", "-ftree-vectorize"]}  # -O3 makes it half as large again, and no faster
-if MACHINE in ("x86_64", "amd64"):
-    TARGETS["avx2"] = ["-mavx2", "-mfma"]
-    TARGETS["avx512"] = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"]
-elif MACHINE in ("aarch64", "arm64"):
-    TARGETS["neon"] = []
+def read_flags(text):
+    """The lines ``NAME = words`` of flags.mk: name -> list of words."""
+    return {name: words.split() for name, words in re.findall(r"^(\w+) =(.*)$", text, re.M)}
+
+
+def compile_jobs(flags, machine, msvc=False):
+    """(source, folder for its object, flags, macros) of every C file but the compiled module's own."""
+    sets = ["scalar"] if msvc else flags.get(f"SETS_{machine}", ["scalar"])
+    base, threads = (["/O2", "/std:c11"], []) if msvc else (flags["BASE"], flags["THREADS"])
+    have = [(f"FL_HAVE_{name.upper()}", None) for name in sets if name != "scalar"]
+    jobs = [(source, "core", base + threads, have) for source in SOURCES]
+    for name in sets:
+        own = [] if msvc else flags[f"FLAGS_{name}"]
+        for bits in ("32", "64"):
+            macros = [("FL_TARGET", name), ("FL_REAL", bits)]
+            jobs += [(source, name + bits, base + own, macros) for source in KERNELS]
+    return jobs
+
+
+FLAGS = read_flags(FLAGS_FILE.read_text(encoding="utf-8"))
 
 
 class BuildKernels(build_ext):
@@ -36,18 +48,11 @@ class BuildKernels(build_ext):
 
     def build_extension(self, ext):
         msvc = self.compiler.compiler_type == "msvc"
-        targets = {"scalar": []} if msvc else TARGETS
-        base = ["/O2", "/std:c11"] if msvc else GNU
-        threads = [] if msvc else ["-pthread"]
-        have = [(f"FL_HAVE_{name.upper()}", None) for name in targets if name != "scalar"]
-        jobs = [(source, "core", base + threads, have) for source in SOURCES]
-        for name, flags in targets.items():
-            for bits in ("32", "64"):
-                macros = [("FL_TARGET", name), ("FL_REAL", bits)]
-                jobs += [(source, name + bits, base + flags, macros) for source in KERNELS]
+        jobs = compile_jobs(FLAGS, platform.machine().lower(), msvc)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             ext.extra_objects = list(pool.map(self.compile, jobs))
-        ext.extra_compile_args = base if msvc else [*base, "-O2"]
+        ext.extra_compile_args = ["/O2", "/std:c11"] if msvc else [*FLAGS["BASE"], "-O2"]
+        threads = [] if msvc else FLAGS["THREADS"]
         ext.extra_link_args = [*threads, "-s"] if sys.platform.startswith("linux") else threads
         super().build_extension(ext)
 
@@ -56,22 +61,26 @@ class BuildKernels(build_ext):
         source, folder, flags, macros = job
         output = str(Path(self.build_temp, folder))
         (target,) = self.compiler.object_filenames([str(source)], output_dir=output)
-        if self.force or newer_group([source, *HEADERS, "setup.py"], target):
+        if self.force or newer_group([source, *HEADERS, FLAGS_FILE, "setup.py"], target):
             self.compiler.compile(
-                [str(source)], output_dir=output, macros=macros, include_dirs=INCLUDES, extra_preargs=flags
+                [str(source)], output_dir=output, macros=macros, include_dirs=FLAGS["INCLUDES"], extra_preargs=flags
             )
         return target
 
 
-core = Extension(
-    "fastloss._core",
-    ["fastloss/_core.pyx"],
-    include_dirs=[*INCLUDES, numpy.get_include()],
-    define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-    depends=["setup.py", *(str(p) for p in [*HEADERS, *SOURCES, *KERNELS, *PYX_PARTS])],
-)
+def main():
+    core = Extension(
+        "fastloss._core",
+        ["fastloss/_core.pyx"],
+        include_dirs=[*FLAGS["INCLUDES"], numpy.get_include()],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+        depends=["setup.py", *(str(p) for p in [*HEADERS, *SOURCES, *KERNELS, *PYX_PARTS])],
+    )
+    setup(
+        ext_modules=cythonize([core], build_dir="build/cython", include_path=["fastloss"]),
+        cmdclass={"build_ext": BuildKernels},
+    )
 
-setup(
-    ext_modules=cythonize([core], build_dir="build/cython", include_path=["fastloss"]),
-    cmdclass={"build_ext": BuildKernels},
-)
+
+if __name__ == "__main__":
+    main()

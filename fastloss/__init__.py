@@ -3,7 +3,7 @@
 
 from . import linear, schedules
 from ._config import get_include, show_config
-from ._core import get_num_threads, set_num_threads
+from ._core import get_function_address, get_num_threads, set_num_threads
 from .gradcheck import check_grad
 from .losses import (
     AbsoluteError,
@@ -67,6 +67,7 @@ __all__ = [
     "check_grad",
     "dropout",
     "dropout_grad",
+    "get_function_address",
     "get_include",
     "get_num_threads",
     "linear",

@@ -15,7 +15,7 @@ from . import _core
 
 
 def get_include():
-    """The folder that holds ``fastloss.h``."""
+    """The folder that holds ``fastloss.h`` and ``fastloss_capi.h``, for compilers of C and Cython code."""
     return str(Path(__file__).with_name("include"))
 
 

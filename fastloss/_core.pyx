@@ -7,10 +7,11 @@ The wrappers stand in one file per room; every check of an argument and every me
 """
 import os
 
-from ._fastloss cimport *
+from ._dispatch cimport *
 
 cimport numpy as cnp
 from cpython.float cimport PyFloat_FromDouble
+from cpython.pycapsule cimport PyCapsule_New
 from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
@@ -92,6 +93,47 @@ def update_kernels():
 def regularizer_kernels():
     """Names of all regularizer kernels, as in fastloss_kernels.def."""
     return [fl_regularizers[i].name.decode() for i in range(FL_REGULARIZER_COUNT)]
+
+
+# ---- for other languages and modules ----
+
+compiled_for_fastloss_0_1 = &fl_api_table
+_C_API = PyCapsule_New(<void *>&fl_api_table, "fastloss._core._C_API", NULL)
+
+
+def get_function_address(str name not None):
+    """Address of a function of the C interface, for ctypes, numba and others that call C functions by address.
+
+    Parameters
+    ----------
+    name : str
+        The function's name in ``fastloss.h`` without ``fl_``: ``"huber_f64"``, ``"adam"``, ``"plain_loss"``.
+
+    Returns
+    -------
+    int
+        The address, good for the life of the process. What the function takes is said in ``fastloss.h``, which lies
+        in :func:`get_include`.
+
+    Raises
+    ------
+    ValueError
+        If there is no function of that name.
+
+    Examples
+    --------
+    >>> import ctypes
+    >>> import fastloss as fl
+    >>> version = ctypes.CFUNCTYPE(ctypes.c_int)(fl.get_function_address("version"))
+    >>> version() == sum(int(n) * 100**k for k, n in zip((2, 1, 0), fl.__version__.split(".")))
+    True
+    """
+    cdef Py_ssize_t i = 0
+    while fl_public_functions[i].name != NULL:
+        if fl_public_functions[i].name == name.encode():
+            return <Py_ssize_t>fl_public_functions[i].address
+        i += 1
+    raise ValueError(f"get_function_address: name is {name!r}, but must be a function of fastloss.h without its fl_")
 
 
 def _choose_target():

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cpu.h"
+#include "function_call.h"
 #include "loss_call.h"
 #include "regularizer_call.h"
 #include "update_call.h"
@@ -123,6 +124,18 @@ const fl_regularizer_info fl_regularizers[FL_REGULARIZER_COUNT] = {
 #include "fastloss_kernels.def"
 };
 
+#define FL_FUNCTION(name, cost)                                           \
+    void fl_##name##_f32(const float *x, float *y, ptrdiff_t n) {         \
+        fl_run_function(FL_FUNCTION_##name, cost, 0, x, y, n);            \
+    }                                                                     \
+    void fl_##name##_f64(const double *x, double *y, ptrdiff_t n) {       \
+        fl_run_function(FL_FUNCTION_##name, cost, 1, x, y, n);            \
+    }
+#include "fastloss_kernels.def"
+
 void fl_random_words(uint64_t seed, const uint32_t counter[4], ptrdiff_t blocks, uint32_t *word) {
     fl_tables(0)->random_words(seed, counter, blocks, word);
 }
+
+int fl_version(void) { return FASTLOSS_VERSION; }
+int fl_compatible(int version) { return FASTLOSS_COMPATIBLE(FASTLOSS_VERSION, version); }

@@ -42,6 +42,16 @@ typedef struct fl_regularizer_info {
 
 extern const fl_regularizer_info fl_regularizers[FL_REGULARIZER_COUNT];
 
+/* The public functions as the members of one table, and by name: "huber_f32". */
+extern const fl_api fl_api_table;
+
+typedef struct fl_public_function {
+    const char *name;
+    void (*address)(void);
+} fl_public_function;
+
+extern const fl_public_function fl_public_functions[]; /* a name that is NULL ends it */
+
 /* The table in use for floats (type 0) or doubles (type 1). */
 const fl_table *fl_tables(int type);
 

@@ -1,24 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The elementary functions of src_c/simd/vec_math.h, through the C program tests/c/accuracy.c.
+"""The elementary functions of src_c/kernels/elementary.c, through the C program tests/c/accuracy.c.
 
 Built here once per kernel set and float type; it compares with the C library's next wider type.
 """
 
-import os
-import shlex
-import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
+from building import build_accuracy
 
 from fastloss import _core
 
-ROOT = Path(__file__).resolve().parents[1]
-X86_FLAGS = {
-    "avx2": ["-mavx2", "-mfma"],
-    "avx512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"],
-}
 SAMPLE = {32: "4001", 64: "20000"}  # every 4,001st float; so many random doubles per range
 BUILDS = [(target, bits) for target in _core.targets() for bits in SAMPLE]
 
@@ -26,25 +18,11 @@ BUILDS = [(target, bits) for target in _core.targets() for bits in SAMPLE]
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
     """Builds the program on first use: (target, bits) -> path."""
-    compiler = shlex.split(os.environ.get("CC", "")) or [shutil.which("cc") or "gcc"]
     folder, built = tmp_path_factory.mktemp("accuracy"), {}
 
     def build(target, bits):
         if (target, bits) not in built:
-            path = folder / f"accuracy_{target}_{bits}"
-            flags = [
-                "-O2",
-                "-std=c11",
-                "-ffp-contract=off",
-                "-fno-math-errno",
-                "-fno-trapping-math",
-                "-Wall",
-                "-Wextra",
-            ]
-            macros = [f"-DFL_TARGET={target}", f"-DFL_REAL={bits}"]
-            source = [str(ROOT / "tests/c/accuracy.c"), "-I", str(ROOT / "src_c/simd"), "-o", str(path), "-lm"]
-            subprocess.run([*compiler, *flags, *macros, *X86_FLAGS.get(target, []), *source], check=True)
-            built[target, bits] = path
+            built[target, bits] = build_accuracy(target, bits, folder)
         return built[target, bits]
 
     return build

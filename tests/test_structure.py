@@ -4,10 +4,14 @@
 Reads the source files; nothing is computed here.
 """
 
+import importlib.util
+import platform
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from building import c_compiler, run
 from cases import PARAMETERS
 
 import fastloss
@@ -45,6 +49,58 @@ def test_includes_run_one_way(folder):
 def test_the_public_header_includes_only_the_kernel_list():
     text = (ROOT / "fastloss/include/fastloss.h").read_text()
     assert set(re.findall(r'^#include "([^"]+)"', text, re.M)) == {"fastloss_kernels.def"}
+    assert set(re.findall(r"^#include <([^>]+)>", text, re.M)) == {"stddef.h", "stdint.h"}
+
+
+def test_only_one_header_needs_python():
+    text = (ROOT / "fastloss/include/fastloss_capi.h").read_text()
+    assert re.findall(r"^#include (.+)", text, re.M) == ["<Python.h>", '"fastloss.h"']
+    for path in (ROOT / "src_c").rglob("*.[ch]"):
+        assert "Python.h" not in path.read_text() and "capi" not in path.read_text(), path.name
+
+
+def compilations_of_make():
+    """(source, flags, macros) of every compiler call that src_c/Makefile would make."""
+    compiler = c_compiler()
+    settings = ["BUILD=out", f"CC={shlex.join(compiler)}", "CFLAGS=", "CPPFLAGS="]
+    plan = run(["make", "-C", ROOT / "src_c", "-n", "-B", *settings])
+    for line in plan.splitlines():
+        words = shlex.split(line)
+        if words[: len(compiler)] != compiler or "-c" not in words:
+            continue
+        source = words[words.index("-c") + 1]
+        words = words[len(compiler) : words.index("-c")]
+        macros = {w for w in words if w.startswith("-D") and not w.startswith("-DFL_API=")}
+        flags = [w for w in words if w[:2] not in ("-D", "-I") and w != "-fPIC"]
+        yield f"src_c/{source}", tuple(flags), frozenset(macros)
+
+
+def compilations_of_setup(monkeypatch):
+    """The same of setup.py."""
+    monkeypatch.chdir(ROOT)
+    spec = importlib.util.spec_from_file_location("setup_of_fastloss", ROOT / "setup.py")
+    setup = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(setup)
+    for source, _, flags, macros in setup.compile_jobs(setup.FLAGS, platform.machine().lower()):
+        defined = frozenset(f"-D{name}" if value is None else f"-D{name}={value}" for name, value in macros)
+        yield source.as_posix(), tuple(flags), defined
+
+
+def test_make_and_setup_compile_the_same_files_with_the_same_flags(monkeypatch):
+    ours, theirs = sorted(compilations_of_make(), key=str), sorted(compilations_of_setup(monkeypatch), key=str)
+    assert len(ours) > 30
+    assert [(s, f, sorted(m)) for s, f, m in ours] == [(s, f, sorted(m)) for s, f, m in theirs]
+
+
+def test_every_public_function_is_declared_to_cython():
+    text = (ROOT / "fastloss/include/fastloss_kernels.def").read_text()
+    members = re.findall(r"^FL_(LOSS|UPDATE|REGULARIZER|FUNCTION|OTHER)\((?:[^(,]+, (?=\w+,\s*\())?(\w+)", text, re.M)
+    assert ("OTHER", "plain_loss") in members and ("LOSS", "huber") in members
+    declared = (ROOT / "fastloss/_fastloss.pxd").read_text()
+    declared = declared[declared.index("ctypedef struct fl_api:") :]
+    for family, name in members:
+        for member in [name] if family in ("UPDATE", "OTHER") else [f"{name}_f32", f"{name}_f64"]:
+            assert re.search(rf"\b{member}\b", declared), member
 
 
 def test_losses_import_nothing_above_them():
@@ -74,6 +130,11 @@ def test_every_kernel_is_listed_in_the_public_header():
     comment = text[text.index("/* The losses, each as") : text.index("#define FL_LOSS(")]
     for name in _core.loss_kernels():
         assert re.search(rf"\b{name}\b", comment), f"{name} is missing in the list of fastloss.h"
+    comment = text[text.index("/* The elementary functions, each as") : text.index("#define FL_FUNCTION(")]
+    names = re.findall(r"^FL_FUNCTION\((\w+)", (ROOT / "fastloss/include/fastloss_kernels.def").read_text(), re.M)
+    assert names
+    for name in names:
+        assert re.search(rf"\b{name}\b", comment), f"{name} is missing in the list of fastloss.h"
 
 
 def test_every_loss_class_is_exported_and_documented():
@@ -85,7 +146,8 @@ def test_every_loss_class_is_exported_and_documented():
 
 
 def test_every_source_file_says_its_licence():
-    for pattern in ("fastloss/**/*.py", "fastloss/**/*.p*x*", "src_c/**/*.[ch]", "tests/*.py", "benchmarks/*.py"):
+    for pattern in ("fastloss/**/*.py", "fastloss/**/*.p*x*", "src_c/**/*.[ch]", "src_c/*.mk", "src_c/Makefile",
+                    "fastloss/include/*", "tests/*.py", "benchmarks/*.py", "examples/*.py"):  # fmt: skip
         for path in ROOT.glob(pattern):
             assert "SPDX-License-Identifier: BSD-3-Clause" in path.read_text()[:2500], path
 

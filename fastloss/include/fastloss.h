@@ -1,10 +1,13 @@
-/* fastloss: losses, gradients and optimizer steps on plain arrays. This is the public C interface; it needs neither
- * Python nor NumPy. What the formulas are stands in docs/losses.md, docs/optimizers.md and docs/regularizers.md.
+/* fastloss: losses, gradients and optimizer steps on plain arrays. This is the public C interface, for C99 and C++; it
+ * needs neither Python nor NumPy. What the formulas are stands in docs/losses.md, docs/optimizers.md and
+ * docs/regularizers.md; how to build against it, and what stays as it is, in docs/embedding.md.
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * Nothing here allocates, prints, or changes the floating-point mode. All functions may be called from several threads
- * at once as long as they do not write to the same memory. Strides count elements, not bytes, and may be negative.
- * Pointers to float data are `const void *` in the structs: float for the _f32 functions, double for the _f64 ones. */
+ * Nothing here allocates, prints, or changes the floating-point mode; no function keeps a pointer after it returns.
+ * All functions may be called from several threads at once as long as they do not write to the same memory, a struct
+ * of arguments included. Strides count elements, not bytes, and may be negative. Pointers to float data are `const
+ * void *` in the structs: float for the _f32 functions, double for the _f64 ones. An array with no entries may be NULL.
+ */
 #ifndef FASTLOSS_H
 #define FASTLOSS_H
 
@@ -19,12 +22,31 @@ extern "C" {
 #define FASTLOSS_VERSION_MINOR 1
 #define FASTLOSS_VERSION_PATCH 0
 
+/* 10203 is version 1.2.3. */
+#define FASTLOSS_VERSION (FASTLOSS_VERSION_MAJOR * 10000 + FASTLOSS_VERSION_MINOR * 100 + FASTLOSS_VERSION_PATCH)
+
+/* Whether a library of one version serves a program compiled with the header of another: the same major version and a
+ * minor version at least as high; before 1.0 the same minor version. */
+#define FASTLOSS_COMPATIBLE(library, header)                                      \
+    ((library) / 10000 == (header) / 10000 && (library) / 100 >= (header) / 100 && \
+     ((library) >= 10000 || (library) / 100 == (header) / 100))
+
+#ifndef FL_API
+#define FL_API /* what the shared library exports: its build says how */
+#endif
+
+/* The version of the library that runs, and whether it serves a program compiled with the given one's header:
+ *     if (!fl_compatible(FASTLOSS_VERSION)) ... */
+FL_API int fl_version(void);
+FL_API int fl_compatible(int version);
+
 typedef enum fl_status {
     FL_OK = 0,
     FL_BAD_LABEL,      /* a class out of range; `bad` is its row */
     FL_BAD_WEIGHT,     /* a negative, NaN or infinite weight; `bad` is its position, row by row */
     FL_WEIGHT_OVERFLOW, /* the weights add up to infinity */
-    FL_NONFINITE        /* a gradient is NaN or infinite; `bad_tensor` and `bad` say where */
+    FL_NONFINITE,       /* a gradient is NaN or infinite; `bad_tensor` and `bad` say where */
+    FL_BAD_SHAPE        /* arrays that do not fit; only from fastloss.kernels, which knows their shapes */
 } fl_status;
 
 typedef enum fl_reduction { FL_MEAN = 0, FL_SUM = 1, FL_NONE = 2 } fl_reduction;
@@ -82,9 +104,9 @@ typedef fl_status (*fl_loss_function)(fl_loss_call *call);
  *   softmax_cross_entropy_probabilities [smoothing] (n x c targets)
  *   multiclass_hinge [margin]   multiclass_hinge_squared [margin]        crammer_singer_hinge [margin]
  */
-#define FL_LOSS(name, kind, cost)                   \
-    fl_status fl_##name##_f32(fl_loss_call *call); \
-    fl_status fl_##name##_f64(fl_loss_call *call);
+#define FL_LOSS(name, kind, cost)                          \
+    FL_API fl_status fl_##name##_f32(fl_loss_call *call); \
+    FL_API fl_status fl_##name##_f64(fl_loss_call *call);
 #include "fastloss_kernels.def"
 
 #define FL_MAX_STATES 3
@@ -136,7 +158,7 @@ typedef fl_status (*fl_update_function)(fl_update_call *call);
  *   radam [beta1, beta2, eps], nadam [beta1, beta2, eps, momentum_decay] {average, square average}
  *   adamax [beta1, beta2, eps] {average, largest}      lion [beta1, beta2] {average}; its decay is decoupled
  */
-#define FL_UPDATE(name, states) fl_status fl_##name(fl_update_call *call);
+#define FL_UPDATE(name, states) FL_API fl_status fl_##name(fl_update_call *call);
 #include "fastloss_kernels.def"
 
 /* regularizers */
@@ -181,23 +203,64 @@ typedef void (*fl_regularizer_function)(fl_regularizer_call *call);
  *   batch_norm [eps, training]         y = (x - mean) / sqrt(variance + eps) * gamma + beta; training (1) computes and
  *                                      writes mean and (biased) variance, 0 reads them
  *   batch_norm_grad [eps, training]    from dy, x, gamma, mean, variance: y = dx, dgamma, dbeta */
-#define FL_REGULARIZER(name, kind, cost)              \
-    void fl_##name##_f32(fl_regularizer_call *call); \
-    void fl_##name##_f64(fl_regularizer_call *call);
+#define FL_REGULARIZER(name, kind, cost)                     \
+    FL_API void fl_##name##_f32(fl_regularizer_call *call); \
+    FL_API void fl_##name##_f64(fl_regularizer_call *call);
 #include "fastloss_kernels.def"
 
-/* The random numbers of dropout: Philox4x32-10, key = seed (low word first). Block b of 4 words is the image of the
- * counter plus b, where only the first two words of the counter count on. Dropout's entry i, in row-major order, takes
- * word i of counter 0 and is kept if that is at least rate * 2^32, rounded. */
-void fl_random_words(uint64_t seed, const uint32_t counter[4], ptrdiff_t blocks, uint32_t *word);
+/* The elementary functions, each as fl_NAME_f32 and fl_NAME_f64: y[i] = NAME(x[i]) for n contiguous entries.
+ *
+ *   exp   log   log1p: log(1 + x)   expm1: exp(x) - 1   tanh   sigmoid: 1 / (1 + exp(-x))
+ *
+ * Within 1 ULP of the exact value, 2 on the kernel set "scalar", over all inputs, subnormal results included; the sets
+ * with FMA agree in every bit, whatever n and the alignment. NaN gives NaN; log(0) = log1p(-1) = -infinity, below that
+ * NaN. Not checked: pointers. Aliasing: y may be exactly x, else the two share no byte. */
+#define FL_FUNCTION(name, cost)                                            \
+    FL_API void fl_##name##_f32(const float *x, float *y, ptrdiff_t n);    \
+    FL_API void fl_##name##_f64(const double *x, double *y, ptrdiff_t n);
+#include "fastloss_kernels.def"
 
-/* Threads that a call may use, the calling one included: an upper bound, 1 at first. They are started when first
- * needed, never more than there are processors; little work is done by the calling thread alone. */
-void fl_set_num_threads(int threads);
-int fl_get_num_threads(void);
+/* ---- calls without a struct, for languages that cannot fill one ----
+ *
+ * The kernel comes as a function, so one of these serves them all: fl_plain_loss(fl_huber_f64, ...). All arrays are
+ * contiguous. What is checked, what may overlap and what comes back is as for the structs.
+ *
+ * plain_loss         n rows of c entries; target as in fl_loss_call, label_bits 0 where it holds floats. param: four
+ *                    doubles, or NULL for zeros. grad (n x c) and value may be NULL. No weights.
+ * plain_update       one array of n entries; type 0: float, 1: double. state: the optimizer's states, one after the
+ *                    other (s x n), or NULL where it has none. option: five doubles, or NULL for zeros. progress: two
+ *                    doubles, {0, 1} before the first step and then left alone: the steps taken, and nadam's product.
+ * plain_regularizer  the elementwise ones, over n entries, x and y as there; dropout_grad's dy is x; mask may be NULL
+ *                    for the others. param: four doubles. Returns the value.
+ *
+ * ---- numbers and settings ----
+ *
+ * random_words       the random numbers of dropout: Philox4x32-10, key = seed (low word first). Block b of 4 words is
+ *                    the image of the counter plus b, where only the first two words of the counter count on. Dropout's
+ *                    entry i, in row-major order, takes word i of counter 0 and is kept if that is at least
+ *                    rate * 2^32, rounded.
+ * set_num_threads    threads that a call may use, the calling one included: an upper bound, 1 at first. They are
+ *                    started when first needed, never more than there are processors; little work is done by the
+ *                    calling thread alone.
+ * target             the kernel set in use: "scalar", "avx2", "avx512" or "neon". The best that runs here, or what the
+ *                    environment variable FASTLOSS_TARGET names. */
+#define FL_OTHER(result, name, arguments) FL_API result fl_##name arguments;
+#include "fastloss_kernels.def"
 
-/* The kernel set in use: "scalar", "avx2", "avx512" or "neon". */
-const char *fl_target(void);
+/* All of the above as one table, for those who meet the library at run time (fastloss_capi.h): fl_huber_f32 is the
+ * member huber_f32. New members only ever come at the end; `size` is what the table at hand has. */
+typedef struct fl_api {
+    int version; /* FASTLOSS_VERSION of the library */
+    ptrdiff_t size;
+#define FL_LOSS(name, kind, cost) fl_loss_function name##_f32, name##_f64;
+#define FL_UPDATE(name, states) fl_update_function name;
+#define FL_REGULARIZER(name, kind, cost) fl_regularizer_function name##_f32, name##_f64;
+#define FL_FUNCTION(name, cost)                             \
+    void (*name##_f32)(const float *x, float *y, ptrdiff_t n); \
+    void (*name##_f64)(const double *x, double *y, ptrdiff_t n);
+#define FL_OTHER(result, name, arguments) result(*name) arguments;
+#include "fastloss_kernels.def"
+} fl_api;
 
 #ifdef __cplusplus
 }

@@ -28,6 +28,9 @@ double FN(linear_gradient)(fl_linear *model, const fl_row *row, const void *deri
 double FN(linear_step)(fl_linear *model, const fl_row *row, const void *derivative, double factor, double lr);
 void FN(linear_settle)(fl_linear *model);
 
+#define FL_FUNCTION(name, cost) void FN(name)(const void *x, void *y, ptrdiff_t n);
+#include "fastloss_kernels.def"
+
 extern const fl_table FN(table);
 const fl_table FN(table) = {
     .loss =
@@ -58,4 +61,10 @@ const fl_table FN(table) = {
     .linear_gradient = FN(linear_gradient),
     .linear_step = FN(linear_step),
     .linear_settle = FN(linear_settle),
+
+    .function =
+        {
+#define FL_FUNCTION(name, cost) [FL_FUNCTION_##name] = FN(name),
+#include "fastloss_kernels.def"
+        },
 };

@@ -74,6 +74,15 @@ enum fl_regularizer_id {
  * features [column, column_end). */
 typedef double (*fl_regularizer_kernel)(const fl_regularizer_call *call, fl_part part);
 
+enum fl_function_id {
+#define FL_FUNCTION(name, cost) FL_FUNCTION_##name,
+#include "fastloss_kernels.def"
+    FL_FUNCTION_COUNT
+};
+
+/* y[i] = f(x[i]) for n contiguous entries of the table's float type. */
+typedef void (*fl_function_kernel)(const void *x, void *y, ptrdiff_t n);
+
 typedef void (*fl_random_kernel)(uint64_t seed, const uint32_t counter[4], ptrdiff_t blocks, uint32_t *word);
 
 /* linear models */
@@ -118,6 +127,8 @@ typedef struct fl_table {
     fl_gradient_kernel linear_gradient;
     fl_step_kernel linear_step;
     void (*linear_settle)(fl_linear *model);
+
+    fl_function_kernel function[FL_FUNCTION_COUNT];
 } fl_table;
 
 #endif

@@ -1,5 +1,5 @@
-/* Accuracy of the elementary functions of simd/vec_math.h, for one target and float type; the loops that call them are
- * those of elementary.c beside this file, compiled into this program. Speed is measured elsewhere.
+/* Accuracy of the elementary functions, for one target and float type: the kernels of kernels/elementary.c, compiled
+ * into this program, and those words of simd/vec_math.h that only formulas call. Speed is measured elsewhere.
  * SPDX-License-Identifier: BSD-3-Clause
  *
  *     accuracy ulp [size] [function]      largest error in ULP and its input; exit status 1 if beyond the limit
@@ -7,8 +7,8 @@
  *     accuracy bits [size] [function]     a checksum of the results, to compare between targets
  *
  * For float, size k takes every k-th of all 2^32 inputs (default 1). For double it is the number of random inputs per
- * range (default 10^6). Build with the flags of the target, -I src_c/simd, -DFL_TARGET= and -DFL_REAL=; optionally
- * with -fopenmp, and with -DWITH_MPFR -lmpfr -lgmp. The error is |got - exact| / ulp(exact). For float, exact is the C
+ * range (default 10^6). Build with the flags and include folders of src_c/flags.mk, -DFL_TARGET= and -DFL_REAL=;
+ * optionally with -fopenmp, and with -DWITH_MPFR -lmpfr -lgmp. The error is |got - exact| / ulp(exact). For float, exact is the C
  * library's double result, good to 2^-28 ULP of float. For double it is the long double result; where that might be a
  * new maximum, MPFR is asked for 160 bits, and one input in 1,000 anyway, to know that long double can be trusted. */
 #include "elementary.c"
@@ -29,6 +29,11 @@ typedef long double wide;
 #define WIDE(f) f##l
 #define REAL_MAX DBL_MAX
 #endif
+
+/* exp and log where the sign of the argument is known. */
+ELEMENTARY(exp_neg)
+ELEMENTARY(log1p_unit)
+ELEMENTARY(log1p_pos)
 
 #define LIMIT (FL_HAS_FMA ? 1.0 : 2.0)
 #define BLOCK 4096
@@ -56,7 +61,7 @@ static int mpfr_sigmoid(mpfr_t y, const mpfr_t x, mpfr_rnd_t mode) {
 
 typedef struct {
     const char *name;
-    void (*map)(ptrdiff_t n, const real *x, real *y);
+    fl_function_kernel map;
     real low, high;           /* where it is defined; NaN always is */
     real dense_low, dense_high; /* where the result is neither constant nor nearly x */
     int of_logarithm;         /* breakpoints at 3/4 2^k, not at (k + 1/2) log(2) */
@@ -73,15 +78,15 @@ static void functions_fill(function *f) {
     const real most = FL_REAL == 32 ? 89 : 710, least = FL_REAL == 32 ? -105 : -747;
     const real flat = FL_REAL == 32 ? 20 : 40;
     const function all[FUNCTION_COUNT] = {
-        {"exp_neg", FN(map_exp_neg), -infinite, 0, least, 0, 0, WITH_REFERENCE(exp)},
-        {"exp", FN(map_exp), -infinite, infinite, least, most, 0, WITH_REFERENCE(exp)},
-        {"log", FN(map_log), -infinite, infinite, 0, 4, 1, WITH_REFERENCE(log)},
-        {"log1p_unit", FN(map_log1p_unit), 0, 1, 0, 1, 1, WITH_REFERENCE(log1p)},
-        {"log1p_pos", FN(map_log1p_pos), 0, infinite, 0, 4, 1, WITH_REFERENCE(log1p)},
-        {"log1p", FN(map_log1p), -infinite, infinite, -1, 4, 1, WITH_REFERENCE(log1p)},
-        {"expm1", FN(map_expm1), -infinite, infinite, -flat, most, 0, WITH_REFERENCE(expm1)},
-        {"tanh", FN(map_tanh), -infinite, infinite, -flat / 2, flat / 2, 0, WITH_REFERENCE(tanh)},
-        {"sigmoid", FN(map_sigmoid), -infinite, infinite, least, flat, 0, WITH_REFERENCE(sigmoid)},
+        {"exp_neg", FN(exp_neg), -infinite, 0, least, 0, 0, WITH_REFERENCE(exp)},
+        {"exp", FN(exp), -infinite, infinite, least, most, 0, WITH_REFERENCE(exp)},
+        {"log", FN(log), -infinite, infinite, 0, 4, 1, WITH_REFERENCE(log)},
+        {"log1p_unit", FN(log1p_unit), 0, 1, 0, 1, 1, WITH_REFERENCE(log1p)},
+        {"log1p_pos", FN(log1p_pos), 0, infinite, 0, 4, 1, WITH_REFERENCE(log1p)},
+        {"log1p", FN(log1p), -infinite, infinite, -1, 4, 1, WITH_REFERENCE(log1p)},
+        {"expm1", FN(expm1), -infinite, infinite, -flat, most, 0, WITH_REFERENCE(expm1)},
+        {"tanh", FN(tanh), -infinite, infinite, -flat / 2, flat / 2, 0, WITH_REFERENCE(tanh)},
+        {"sigmoid", FN(sigmoid), -infinite, infinite, least, flat, 0, WITH_REFERENCE(sigmoid)},
     };
     memcpy(f, all, sizeof all);
 }
@@ -148,7 +153,7 @@ static void worst_merge(worst *into, worst w) {
 
 static void check_block(const function *f, int n, const real *x, worst *w) {
     real y[BLOCK];
-    f->map(n, x, y);
+    f->map(x, y, n);
     for (int i = 0; i < n; i++) {
         const wide exact = f->exact(x[i]);
         if ((real)exact == y[i] && w->error >= 0.5) continue; /* an error of at most 0.5 */
@@ -290,7 +295,7 @@ static int mode_bits(const function *f, uint64_t size) {
             real x[BLOCK];
             const int n = (int)(count - b * BLOCK < BLOCK ? count - b * BLOCK : BLOCK);
             fill_block(f, range, size, (uint64_t)(b * BLOCK), n, x);
-            f->map(n, x, x);
+            f->map(x, x, n);
             for (int i = 0; i < n; i++) /* machines differ in the sign and payload of a NaN they make */
                 sum += mix((uint64_t)(b * BLOCK + i) ^ mix(isnan(x[i]) ? 1 : (uint64_t)bits_of(x[i]) + 2));
         }
@@ -333,12 +338,12 @@ static int lengths_differ(const function *f) {
     const real mark = R(-7.5);
     int wrong = 0;
     for (int i = 0; i < most; i++) x[i] = into_domain(f, R(0.03125) * (real)i);
-    for (int i = 0; i < most; i++) f->map(1, x + i, y + i);
+    for (int i = 0; i < most; i++) f->map(x + i, y + i, 1);
     for (int n = 0; n <= most; n++) {
         for (int shift = 0; shift < 3; shift++) {
             for (int i = 0; i < most + 4; i++) buffer[i] = mark;
             memcpy(buffer + shift, x, (size_t)n * sizeof *x);
-            f->map(n, buffer + shift, buffer + shift);
+            f->map(buffer + shift, buffer + shift, n);
             wrong |= memcmp(buffer + shift, y, (size_t)n * sizeof *y) != 0 || buffer[shift + n] != mark;
             wrong |= shift > 0 && buffer[shift - 1] != mark;
         }
@@ -357,7 +362,7 @@ static int mode_special(const function *f, int column) {
         for (int lane = 0; lane < V_LANES; lane++) { /* its neighbours in the register must not matter */
             real y[V_LANES];
             for (int i = 0; i < V_LANES; i++) y[i] = i == lane ? x : f->dense_high;
-            f->map(V_LANES, y, y);
+            f->map(y, y, V_LANES);
             const int same = isnan(expected) ? isnan(y[lane]) : bits_of(y[lane]) == bits_of(expected);
             if (!same) printf("%s(%a) = %a, not %a\n", f->name, (double)x, (double)y[lane], (double)expected);
             wrong |= !same;
