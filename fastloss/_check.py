@@ -232,6 +232,20 @@ def same_place(a, b):
     )
 
 
+def tensor(who, name, x):
+    """A tensor of PyTorch as an array in the same memory; autograd is left behind."""
+    if not callable(getattr(x, "detach", None)):
+        raise TypeError(f"{who}: {name} is a {type(x).__name__}, but must be a tensor")
+    try:
+        array = x.detach().resolve_neg().numpy()
+    except (TypeError, RuntimeError):  # on another device, sparse, or of a type that NumPy lacks
+        array = None
+    if array is None or array.dtype.kind not in "fiub" or (array.dtype.kind == "f" and array.itemsize < 4):
+        about = f"{x.dtype}, layout {x.layout}, on {x.device}"
+        raise TypeError(f"{who}: {name} is a tensor of {about}, but must be float32 or float64, dense, on the CPU")
+    return array
+
+
 # ---- the arguments of a loss ----
 
 
@@ -730,7 +744,7 @@ def saved_groups(who, state):
 
 
 def saved_array(who, name, value, param):
-    """A copy of a saved state in its parameter's type."""
+    """A saved state as an array of its parameter's shape."""
     array = as_array(who, name, value)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{who}: {name} is an {describe(array)}, but must hold real numbers")
