@@ -540,6 +540,29 @@ def report(who, name, array, bad, words):
     raise ValueError(f"{who}: {name}{place} is {array[index]}, but must be {words}")
 
 
+# ---- the arguments of a boosting objective ----
+
+HESSIANS = ("exact", "upper", "abs", "one")
+
+
+def hessian(who, value):
+    """`value` as one of the names, or as a factor above 0."""
+    if isinstance(value, str):
+        return choice(who, "hessian", value, HESSIANS)
+    return number(who, "hessian", value, low=0, open_low=True)
+
+
+def whole_labels(loss, y):
+    """Classes that a booster keeps as floats, as integers."""
+    with np.errstate(invalid="ignore"):
+        labels = y.astype(np.int64)
+    bad = labels != y
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise ValueError(f"{type(loss).__name__}: target[{i}] is {y[i]}, but classes must be whole numbers")
+    return labels
+
+
 # ---- the arguments of an optimizer ----
 
 ON_NONFINITE = ("propagate", "raise", "skip")

@@ -191,7 +191,11 @@ def _as_tensor(value, pred):
 
 
 class _Optimizer(torch.optim.Optimizer):
-    """What all optimizers share. The state is PyTorch's: tensors in ``self.state``, which the compiled step updates."""
+    """What all optimizers share. The state is PyTorch's: tensors in ``self.state``, which the compiled step updates.
+
+    The options are PyTorch's, and fastloss's ``clip_value``, ``clip_norm`` (over the gradients of a group) and
+    ``nonfinite`` besides. ``foreach`` and ``fused`` are accepted and change nothing.
+    """
 
     _arrays = None  # the class of fastloss that computes
 
@@ -425,31 +429,31 @@ def _back(array, order):
 
 
 class SGD(_Optimizer):
-    """``torch.optim.SGD``, computed by :class:`fastloss.SGD`; ``clip_value``, ``clip_norm``, ``nonfinite`` are its own."""
+    """The path of ``torch.optim.SGD``, computed by :class:`fastloss.SGD`."""
 
     _arrays = optimizers.SGD
 
 
 class Adagrad(_Optimizer):
-    """``torch.optim.Adagrad``, computed by :class:`fastloss.Adagrad`; ``clip_value``, ``clip_norm``, ``nonfinite`` are its own."""
+    """The path of ``torch.optim.Adagrad``, computed by :class:`fastloss.Adagrad`."""
 
     _arrays = optimizers.Adagrad
 
 
 class Adadelta(_Optimizer):
-    """``torch.optim.Adadelta``, computed by :class:`fastloss.Adadelta`; ``clip_value``, ``clip_norm``, ``nonfinite`` are its own."""
+    """The path of ``torch.optim.Adadelta``, computed by :class:`fastloss.Adadelta`."""
 
     _arrays = optimizers.Adadelta
 
 
 class RMSprop(_Optimizer):
-    """``torch.optim.RMSprop``, computed by :class:`fastloss.RMSprop`; ``clip_value``, ``clip_norm``, ``nonfinite`` are its own."""
+    """The path of ``torch.optim.RMSprop``, computed by :class:`fastloss.RMSprop`."""
 
     _arrays = optimizers.RMSprop
 
 
 class Adam(_Optimizer):
-    """``torch.optim.Adam``, computed by :class:`fastloss.Adam`; ``clip_value``, ``clip_norm``, ``nonfinite`` are its own."""
+    """The path of ``torch.optim.Adam``, computed by :class:`fastloss.Adam`."""
 
     _arrays = optimizers.Adam
 
@@ -459,30 +463,30 @@ class Adam(_Optimizer):
 
 
 class AdamW(Adam):
-    """``torch.optim.AdamW``, computed by :class:`fastloss.AdamW`; ``clip_value``, ``clip_norm``, ``nonfinite`` are its own."""
+    """The path of ``torch.optim.AdamW``, computed by :class:`fastloss.AdamW`."""
 
     _arrays = optimizers.AdamW
 
 
 class RAdam(_Optimizer):
-    """``torch.optim.RAdam``, computed by :class:`fastloss.RAdam`; ``clip_value``, ``clip_norm``, ``nonfinite`` are its own."""
+    """The path of ``torch.optim.RAdam``, computed by :class:`fastloss.RAdam`."""
 
     _arrays = optimizers.RAdam
 
 
 class NAdam(_Optimizer):
-    """``torch.optim.NAdam``, computed by :class:`fastloss.NAdam`; ``clip_value``, ``clip_norm``, ``nonfinite`` are its own."""
+    """The path of ``torch.optim.NAdam``, computed by :class:`fastloss.NAdam`."""
 
     _arrays = optimizers.NAdam
 
 
 class Adamax(_Optimizer):
-    """``torch.optim.Adamax``, computed by :class:`fastloss.Adamax`; ``clip_value``, ``clip_norm``, ``nonfinite`` are its own."""
+    """The path of ``torch.optim.Adamax``, computed by :class:`fastloss.Adamax`."""
 
     _arrays = optimizers.Adamax
 
 
 class Lion(_Optimizer):
-    """Lion, which PyTorch has not, computed by :class:`fastloss.Lion`; ``clip_value``, ``clip_norm``, ``nonfinite`` are its own."""
+    """Lion, which PyTorch has not, computed by :class:`fastloss.Lion`."""
 
     _arrays = optimizers.Lion
