@@ -92,9 +92,9 @@ def _loss(function, pred, target, sample_weight):
         raise TypeError(f"loss: function is a {who}, but must be a loss of fastloss")
     differentiate = torch.is_grad_enabled()
     for name, given in (("target", target), ("sample_weight", sample_weight)):
-        if differentiate and given is not None and given.requires_grad:
+        if differentiate and getattr(given, "requires_grad", False):
             raise ValueError(f"{who}: {name} requires grad, but only pred is differentiated: use {name}.detach()")
-    if differentiate and pred.requires_grad:
+    if differentiate and getattr(pred, "requires_grad", False):
         return _Evaluation.apply(function, pred, target, sample_weight)[0]
     return _as_tensor(function.value(*_arrays(who, pred, target), sample_weight=_weights(who, sample_weight)), pred)
 
@@ -145,7 +145,7 @@ class _Evaluation(torch.autograd.Function):
     def setup_context(ctx, inputs, output):
         ctx.function, *tensors = inputs
         ctx.set_materialize_grads(False)
-        twice = _check.is_pointwise(ctx.function)
+        twice = _check.is_pointwise(ctx.function) and ctx.function._no_hess is None
         ctx.save_for_backward(output[1], *(tensors if twice else ()))
 
     @staticmethod
@@ -242,8 +242,8 @@ class _Optimizer(torch.optim.Optimizer):
             raise
 
     def _check_group(self, group):
-        who = type(self).__name__
-        self._options(group)
+        who, cls = type(self).__name__, self._arrays_for(group)
+        cls.__new__(cls)._plan(self._options(group))
         _check.learning_rate(who, float(group["lr"]))
         _check.parameters(who, [_plain(who, f"params[{k}]", p, _order(p)) for k, p in enumerate(group["params"])])
 
