@@ -6,6 +6,8 @@ What objectives for boosters share is in ``boosting.py``.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 try:
@@ -56,7 +58,7 @@ def objective(loss, *, hessian="exact"):
     >>> from fastloss.interop.lightgbm import objective
     >>> x = np.arange(100.0).reshape(-1, 1)
     >>> data = lightgbm.Dataset(x, label=np.sqrt(x[:, 0]))
-    >>> model = lightgbm.train({"objective": objective(fl.Huber()), "verbose": -1}, data, 10)
+    >>> model = lightgbm.train({"objective": objective(fl.LogCosh()), "verbose": -1}, data, 10)
     >>> model.predict(x).shape
     (100,)
     """
@@ -88,7 +90,7 @@ class _Objective(Objective):
         if isinstance(y_pred, lightgbm.Dataset):  # lightgbm.train gives (scores, data)
             y_true, y_pred, weight = y_pred.get_label(), y_true, y_pred.get_weight()
         grad, hess = (np.empty(y_pred.shape, np.float32, order="F") for _ in range(2))
-        rows = max(1, BLOCK // y_pred[:1].size)
+        rows = max(1, BLOCK // math.prod(y_pred.shape[1:]))
         for begin in range(0, len(y_pred), rows):
             block = slice(begin, begin + rows)
             some = None if weight is None else weight[block]

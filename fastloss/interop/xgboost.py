@@ -51,7 +51,7 @@ def objective(loss, *, hessian="exact"):
     >>> from fastloss.interop.xgboost import objective
     >>> x = np.arange(8.0).reshape(-1, 1)
     >>> data = xgboost.DMatrix(x, label=np.sqrt(x))
-    >>> model = xgboost.train({"base_score": 0.0}, data, obj=objective(fl.Huber()))
+    >>> model = xgboost.train({"base_score": 0.0}, data, obj=objective(fl.LogCosh()))
     >>> model.predict(data).shape
     (8,)
     """
