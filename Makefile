@@ -10,7 +10,8 @@ SOURCES := setup.py pyproject.toml MANIFEST.in README.md \
 WHEEL = $$(echo $(V)/wheel/*.whl)
 # Formatting differs between versions.
 RUFF := ruff==0.17.5
-PEERS := torch==2.13.0 keras==3.15.1
+# xgboost-cpu is XGBoost without what GPUs need, 200 MB of it.
+PEERS := torch==2.13.0 keras==3.15.1 jax==0.10.2 xgboost-cpu==3.2.0 lightgbm==4.7.0
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -18,8 +19,8 @@ PEERS := torch==2.13.0 keras==3.15.1
 
 help:
 	@echo "make demo        train the SVM and the softmax classifier on handwritten digits, against NumPy"
-	@echo "make test        all tests but those against PyTorch, and the examples in the docstrings"
-	@echo "make test-peers  the tests against PyTorch"
+	@echo "make test        all tests but those against other libraries, and the examples in the docstrings"
+	@echo "make test-peers  the tests against PyTorch, XGBoost, LightGBM, JAX and Keras"
 	@echo "make bench       times against the NumPy baseline; BENCH='--threads 2' or '-k Adam' passes options on"
 	@echo "make lint        style checks; make format mends what it can"
 	@echo "make clean       remove what the others made"
@@ -31,10 +32,11 @@ demo: $(V)/.demo
 # the installed one, neither by the tests nor by the processes that they start.
 test: $(V)/.test
 	cd tests && ../$(V)/bin/pytest --ignore=peers .
-	cd tests && ../$(V)/bin/pytest --doctest-modules --pyargs fastloss
+	cd tests && ../$(V)/bin/pytest --doctest-modules --ignore-glob='/*/fastloss/interop/*' --pyargs fastloss
 
 test-peers: $(P)/.test
 	cd tests && ../$(P)/bin/pytest peers
+	cd tests && ../$(P)/bin/pytest --doctest-modules --pyargs fastloss.interop
 
 bench: $(V)/.bench
 	OPENBLAS_NUM_THREADS=1 $(V)/bin/pytest --benchmark-quiet benchmarks/test_bench.py $(BENCH)

@@ -4,7 +4,10 @@
 Reads the source files; nothing is computed here.
 """
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,6 +55,45 @@ def test_losses_import_nothing_above_them():
     for path in (ROOT / "fastloss/losses").glob("*.py"):
         for line in re.findall(r"^(?:from (\S+) import|import (\S+))", path.read_text(), re.M):
             assert (line[0] or line[1]) in allowed, f"{path.name} imports {line}"
+
+
+NEIGHBOURS = {"torch": "torch", "xgboost": "xgboost", "lightgbm": "lightgbm"}  # module of fastloss.interop: library
+
+
+def test_each_interface_imports_its_own_library_and_nothing_private_of_the_others():
+    for path in (ROOT / "fastloss/interop").glob("*.py"):
+        allowed = {"numpy", "math", "inspect", "operator", "__future__", "..", ".._core", NEIGHBOURS.get(path.stem)}
+        for line in re.findall(r"^ *(?:from (\S+) import (.*)|import (\S+))", path.read_text(), re.M):
+            module, names = (line[0], line[1]) if line[0] else (line[2], "")
+            if module == ".boosting" and path.stem in ("xgboost", "lightgbm"):
+                assert not re.search(r"\b_", names), f"{path.name} imports {names}"
+            else:
+                assert module in allowed, f"{path.name} imports {module}"
+
+
+def in_a_fresh_python(code):
+    """What a program prints, with this fastloss."""
+    env = {**os.environ, "PYTHONPATH": str(Path(fastloss.__file__).parents[1])}
+    return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+
+
+def test_importing_fastloss_imports_no_neighbour():
+    found = in_a_fresh_python("import sys, fastloss; print(*sys.modules)").split()
+    assert "fastloss._core" in found
+    assert not {"fastloss.interop", "torch", "xgboost", "lightgbm", "sklearn", "scipy", "jax"} & set(found)
+
+
+@pytest.mark.parametrize("module", NEIGHBOURS)
+def test_an_interface_without_its_library_says_what_to_install(module):
+    code = f"import sys; sys.modules[{NEIGHBOURS[module]!r}] = None\ntry:\n import fastloss.interop.{module}\n"
+    said = in_a_fresh_python(code + "except ImportError as error: print(error)")
+    assert said.startswith(f"fastloss.interop.{module} needs ") and f"pip install 'fastloss[{module}]'" in said
+
+
+def test_every_package_is_installed():
+    packages = {f"fastloss.{path.parent.name}" for path in (ROOT / "fastloss").glob("*/__init__.py")}
+    (listed,) = re.findall(r"^packages = \[(.*)\]$", (ROOT / "pyproject.toml").read_text(), re.M)
+    assert packages < set(re.findall(r'"(.*?)"', listed))
 
 
 def test_c_code_neither_allocates_nor_prints():
