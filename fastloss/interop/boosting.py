@@ -36,7 +36,7 @@ class Objective:
     def derivatives(self, pred, target, weight):
         """(gradient, curvature) in ``pred``'s shape and dtype; the library's names for no weights are understood."""
         weight = None if weight is None or weight.size == 0 else weight
-        target = as_target(self._sum, target)
+        target = as_target(self._sum, pred, target)
         if self.hessian == "one":
             _, grad = self._sum.value_and_grad(pred, target, sample_weight=weight)
             hess = np.ones_like(grad)
@@ -79,9 +79,11 @@ class Metric:
     def mean(self, pred, target, weight):
         """The value, weighted as the data set is."""
         weight = None if weight is None or weight.size == 0 else weight
-        return self._mean.value(pred, as_target(self._mean, target), sample_weight=weight)
+        return self._mean.value(pred, as_target(self._mean, pred, target), sample_weight=weight)
 
 
-def as_target(loss, target):
-    """A booster's floats as what the loss wants: integers for classes."""
-    return _check.whole_labels(loss, target) if loss._target_kind == "classes" and target.ndim == 1 else target
+def as_target(loss, pred, target):
+    """A booster's floats as what the loss wants: integers for classes, else in ``pred``'s shape."""
+    if loss._target_kind == "classes" and target.ndim == 1:
+        return _check.whole_labels(loss, target)
+    return target.reshape(pred.shape) if target.size == pred.size else target  # XGBoost 2.1 flattens tables
