@@ -378,7 +378,7 @@ class _CompiledStep:
 
     def follows(self, owner, group):
         """Take over the group's options as they are now; False if that takes other states."""
-        now = {name: value for name, value in group.items() if name not in ("params", "lr", "initial_lr")}
+        now = {name: _number(group.get(name)) for name in owner.defaults if name != "lr"}
         if now == self.group:
             return True
         options = owner._options(group)
@@ -389,6 +389,7 @@ class _CompiledStep:
         return True
 
     def set_lr(self, lr):
+        """Take a learning rate, which may be a tensor, for the next step."""
         lr = float(lr)
         if lr != self.optimizer.lr:
             self.optimizer.lr = lr
@@ -410,6 +411,13 @@ class _CompiledStep:
             self._bind(state)
         for p in self.params:
             torch.autograd.graph.increment_version(p)
+
+
+def _number(option):
+    """An option as it is now: some may be tensors."""
+    if isinstance(option, (tuple, list)):
+        return tuple(map(_number, option))
+    return option.item() if isinstance(option, torch.Tensor) else option
 
 
 def _order(p):

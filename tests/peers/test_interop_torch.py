@@ -502,6 +502,23 @@ def test_options_may_change_between_steps(doubles):
     assert_same(p, q)
 
 
+def test_options_may_be_tensors_and_groups_hold_more_than_options():
+    paths = []
+    for rates in ((0.8, 0.9), (torch.tensor(0.8, dtype=torch.float64), torch.tensor(0.9, dtype=torch.float64))):
+        params = start()
+        optimizer = flt.Adam([{"params": params, "mine": torch.ones(3)}], lr=torch.tensor(0.125), betas=rates)
+        run(optimizer, params, 3)
+        for rate in rates:
+            if isinstance(rate, torch.Tensor):
+                rate.fill_(0.5)
+        if not isinstance(rates[0], torch.Tensor):
+            optimizer.param_groups[0]["betas"] = (0.5, 0.5)
+        run(optimizer, params, 3, begin=4)
+        paths.append(params)
+    for a, b in zip(*paths, strict=True):
+        assert torch.equal(a, b)
+
+
 def test_closures_run_with_gradients_and_their_value_comes_back():
     w = torch.tensor([3.0], requires_grad=True)
     optimizer = flt.SGD([w], lr=0.25)
