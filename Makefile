@@ -13,7 +13,8 @@ WHEEL = $$(echo $(V)/wheel/*.whl)
 RUFF := ruff==0.17.5
 # The oldest that the estimators promise, with NumPy and SciPy of that time: wheels exist for Python 3.10 and 3.11.
 OLDEST := scikit-learn==1.6.0 scipy==1.11.1 numpy==1.25.2 'pytest>=8,<9'
-PEERS := torch==2.13.0 keras==3.15.1 numba==0.68.1
+# xgboost-cpu is XGBoost without what GPUs need, 200 MB of it.
+PEERS := torch==2.13.0 keras==3.15.1 jax==0.10.2 xgboost-cpu==3.2.0 lightgbm==4.7.0 numba==0.68.1
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
@@ -21,9 +22,9 @@ PEERS := torch==2.13.0 keras==3.15.1 numba==0.68.1
 
 help:
 	@echo "make demo        train the SVM and the softmax classifier on handwritten digits, against NumPy"
-	@echo "make test        all tests but those against PyTorch, and the examples in the docstrings"
+	@echo "make test        all tests but those against other libraries, and the examples in the docstrings"
 	@echo "make test-oldest the estimators' tests with the oldest scikit-learn; wants Python 3.10 or 3.11"
-	@echo "make test-peers  the tests against PyTorch, and from numba"
+	@echo "make test-peers  the tests against PyTorch, XGBoost, LightGBM, JAX, Keras and numba"
 	@echo "make bench       times against the NumPy baseline; BENCH='--threads 2' or '-k Adam' passes options on"
 	@echo "make accuracy    the errors of the elementary functions, over all float32 numbers; takes half an hour"
 	@echo "make lib         libfastloss.a and .so in build/c, without Python; -j4 is faster"
@@ -38,10 +39,11 @@ demo: $(V)/.demo
 # the installed one, neither by the tests nor by the processes that they start.
 test: $(V)/.test
 	cd tests && ../$(V)/bin/pytest --ignore=peers .
-	cd tests && ../$(V)/bin/pytest --doctest-modules --pyargs fastloss
+	cd tests && ../$(V)/bin/pytest --doctest-modules --ignore-glob='/*/fastloss/interop/*' --pyargs fastloss
 
 test-peers: $(P)/.test
 	cd tests && ../$(P)/bin/pytest peers
+	cd tests && ../$(P)/bin/pytest --doctest-modules --pyargs fastloss.interop
 
 test-oldest: $(O)/.oldest
 	cd tests && ../$(O)/bin/pytest test_sklearn.py

@@ -266,6 +266,20 @@ def not_finite(who, name, index, value):
     return ValueError(f"{who}: {name}[{', '.join(map(str, index))}] is {value}, but must be finite")
 
 
+def tensor(who, name, x):
+    """A tensor of PyTorch as an array in the same memory; autograd is left behind."""
+    if not callable(getattr(x, "detach", None)):
+        raise TypeError(f"{who}: {name} is a {type(x).__name__}, but must be a tensor")
+    try:
+        array = x.detach().resolve_neg().numpy()
+    except (TypeError, RuntimeError):  # on another device, sparse, or of a type that NumPy lacks
+        array = None
+    if array is None or array.dtype.kind not in "fiub" or (array.dtype.kind == "f" and array.itemsize < 4):
+        about = f"{x.dtype}, layout {x.layout}, on {x.device}"
+        raise TypeError(f"{who}: {name} is a tensor of {about}, but must be float32 or float64, dense, on the CPU")
+    return array
+
+
 # ---- the arguments of a loss ----
 
 
@@ -566,6 +580,29 @@ def report(who, name, array, bad, words):
     raise ValueError(f"{who}: {name}{place} is {array[index]}, but must be {words}")
 
 
+# ---- the arguments of a boosting objective ----
+
+HESSIANS = ("exact", "upper", "abs", "one")
+
+
+def hessian(who, value):
+    """`value` as one of the names, or as a factor above 0."""
+    if isinstance(value, str):
+        return choice(who, "hessian", value, HESSIANS)
+    return number(who, "hessian", value, low=0, open_low=True)
+
+
+def whole_labels(loss, y):
+    """Classes that a booster keeps as floats, as integers."""
+    with np.errstate(invalid="ignore"):
+        labels = y.astype(np.int64)
+    bad = labels != y
+    if bad.any():
+        i = int(np.argmax(bad))
+        raise ValueError(f"{type(loss).__name__}: target[{i}] is {y[i]}, but classes must be whole numbers")
+    return labels
+
+
 # ---- the arguments of an optimizer ----
 
 ON_NONFINITE = ("propagate", "raise", "skip")
@@ -779,7 +816,7 @@ def saved_groups(who, state):
 
 
 def saved_array(who, name, value, param):
-    """A copy of a saved state in its parameter's type."""
+    """A saved state as an array of its parameter's shape."""
     array = as_array(who, name, value)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{who}: {name} is an {describe(array)}, but must hold real numbers")

@@ -80,6 +80,37 @@ class Optimizer(Stepper):
                 state[...] = value
         return states
 
+    @classmethod
+    def _resume(cls, params, lr, options, entries):
+        """An optimizer over a list of arrays that goes on from the entries of a state dict, one for each of them.
+
+        Arrays of an entry that have their parameter's type and are C-contiguous become the state themselves.
+        """
+        self = cls.__new__(cls)
+        kernel, numbers, names = self._plan(options)
+        self.lr = lr
+        self._adopt(*_check.parameters(cls.__name__, params))
+        states, steps, products = [], [], []
+        for k, (param, entry) in enumerate(zip(params, entries, strict=True)):
+            step, product = self._saved_progress(f"state[{k}]", entry)
+            if step is None:
+                states.append(self._fresh(options, names, param))
+            else:
+                saved = self._saved_arrays(f"state[{k}]", entry, names, param)
+                states.append(tuple(np.require(array, param.dtype, ["C", "A", "W"]) for array in saved))
+            steps.append(float(step or 0))
+            products.append(product)
+        self._install(kernel, numbers, options, states, steps, products, int(max(steps)))
+        self._chosen = options
+        return self
+
+    def _change(self, options):
+        """Other options from now on, which need the same states."""
+        kernel, numbers, _ = self._plan(options)
+        steps, products = zip(*self._progress(), strict=True)
+        self._install(kernel, numbers, options, self._kept(), steps, products, self.t)
+        self._chosen = options
+
     def __getattr__(self, name):
         if name in type(self)._checks():
             return self._chosen[name]
@@ -153,7 +184,7 @@ class Optimizer(Stepper):
         params = self._arrays()
         if len(indices) != len(params):
             raise ValueError(f"{who}: state holds {len(indices)} parameters, but params has {len(params)}")
-        chosen = self._saved_options(saved)
+        chosen = self._options_in(saved, self._chosen)
         kernel, numbers, names = self._plan(chosen)
         states, steps, products = [], [], []
         for index, param in zip(indices, params, strict=True):
@@ -171,44 +202,56 @@ class Optimizer(Stepper):
         if lr is not None:
             self.lr = lr
 
-    def _saved_options(self, saved):
-        """This optimizer's options, replaced by those that were saved."""
-        who = type(self).__name__
-        chosen = dict(self._chosen)
-        for name, check in self._checks().items():
-            key = self._renamed.get(name, name)
+    @classmethod
+    def _options_in(cls, saved, chosen):
+        """The options in a group of PyTorch's layout, checked; `chosen` holds those that it may lack."""
+        who = cls.__name__
+        chosen = dict(chosen)
+        for name, check in cls._checks().items():
+            key = cls._renamed.get(name, name)
             if key in saved:
                 value = saved[key]
                 chosen[name] = check(who, name, bool(value) if check is _check.flag and value in (0, 1) else value)
         decoupled = saved.get("decoupled_weight_decay")
-        if decoupled is not None and decoupled != self._fixed.get("decoupled_weight_decay") and chosen["weight_decay"]:
+        if decoupled is not None and decoupled != cls._fixed.get("decoupled_weight_decay") and chosen["weight_decay"]:
             raise ValueError(f"{who}: state has decoupled_weight_decay={decoupled!r}, but {who} cannot have that")
         return chosen
 
     def _saved_state(self, place, entry, options, names, param):
         """A parameter's states, its step and NAdam's product, from their entry in a state dict."""
-        who = type(self).__name__
         states = self._fresh(options, names, param)
-        step, product = 0, 1.0
+        step, product = self._saved_progress(place, entry)
+        if step is None:
+            return states, 0, product
+        for array, saved in zip(states, self._saved_arrays(place, entry, names, param), strict=True):
+            array[...] = saved
+        return states, step, product
+
+    def _saved_progress(self, place, entry):
+        """A parameter's step and NAdam's product, from their entry in a state dict; step None: it has not begun."""
+        who = type(self).__name__
+        product = 1.0
         if not entry:
-            return states, step, product
-        if self._counts_steps:
-            if "step" not in entry:
-                raise ValueError(f"{who}: {place} has no 'step', but {who} needs one")
-            step = _check.saved_count(who, f"{place}['step']", entry["step"])
-        elif entry.get("momentum_buffer") is not None:
-            step = 1
-        else:
-            return states, step, product
+            return None, product
+        if not self._counts_steps:
+            return (None if entry.get("momentum_buffer") is None else 1), product
+        if "step" not in entry:
+            raise ValueError(f"{who}: {place} has no 'step', but {who} needs one")
         if "mu_product" in self._keys_beside_arrays():
             if "mu_product" not in entry:
                 raise ValueError(f"{who}: {place} has no 'mu_product', but {who} needs one")
             product = _check.saved_number(who, f"{place}['mu_product']", entry["mu_product"])
-        for name, array in zip(names, states, strict=True):
+        return _check.saved_count(who, f"{place}['step']", entry["step"]), product
+
+    def _saved_arrays(self, place, entry, names, param):
+        """A parameter's states from their entry in a state dict, as they are."""
+        who = type(self).__name__
+        arrays = []
+        for name in names:
             if name not in entry:
                 raise ValueError(f"{who}: {place} has no {name!r}, but {who} with these options needs one")
-            array[...] = _check.saved_array(who, f"{place}[{name!r}]", entry[name], param)
-        return states, step, product
+            arrays.append(_check.saved_array(who, f"{place}[{name!r}]", entry[name], param))
+        return arrays
 
     # -- files --
 

@@ -5,9 +5,12 @@ Reads the source files; nothing is computed here.
 """
 
 import importlib.util
+import os
 import platform
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,6 +120,45 @@ def test_scipy_and_scikit_learn_are_imported_by_the_estimators_alone():
         assert set(found) <= allowed.get(path.name, set()), f"{path.name} imports {found}"
         if path.name != "sklearn.py":
             assert not re.search(r"^\s*from \.+ import .*(_lbfgs|sklearn)", path.read_text(), re.M), path.name
+
+
+NEIGHBOURS = {"torch": "torch", "xgboost": "xgboost", "lightgbm": "lightgbm"}  # module of fastloss.interop: library
+
+
+def test_each_interface_imports_its_own_library_and_nothing_private_of_the_others():
+    for path in (ROOT / "fastloss/interop").glob("*.py"):
+        allowed = {"numpy", "math", "inspect", "operator", "__future__", "..", ".._core", NEIGHBOURS.get(path.stem)}
+        for line in re.findall(r"^ *(?:from (\S+) import (.*)|import (\S+))", path.read_text(), re.M):
+            module, names = (line[0], line[1]) if line[0] else (line[2], "")
+            if module == ".boosting" and path.stem in ("xgboost", "lightgbm"):
+                assert not re.search(r"\b_", names), f"{path.name} imports {names}"
+            else:
+                assert module in allowed, f"{path.name} imports {module}"
+
+
+def in_a_fresh_python(code):
+    """What a program prints, with this fastloss."""
+    env = {**os.environ, "PYTHONPATH": str(Path(fastloss.__file__).parents[1])}
+    return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+
+
+def test_importing_fastloss_imports_no_neighbour():
+    found = in_a_fresh_python("import sys, fastloss; print(*sys.modules)").split()
+    assert "fastloss._core" in found
+    assert not {"fastloss.interop", "torch", "xgboost", "lightgbm", "sklearn", "scipy", "jax"} & set(found)
+
+
+@pytest.mark.parametrize("module", NEIGHBOURS)
+def test_an_interface_without_its_library_says_what_to_install(module):
+    code = f"import sys; sys.modules[{NEIGHBOURS[module]!r}] = None\ntry:\n import fastloss.interop.{module}\n"
+    said = in_a_fresh_python(code + "except ImportError as error: print(error)")
+    assert said.startswith(f"fastloss.interop.{module} needs ") and f"pip install 'fastloss[{module}]'" in said
+
+
+def test_every_package_is_installed():
+    packages = {f"fastloss.{path.parent.name}" for path in (ROOT / "fastloss").glob("*/__init__.py")}
+    (listed,) = re.findall(r"^packages = \[(.*)\]$", (ROOT / "pyproject.toml").read_text(), re.M)
+    assert packages < set(re.findall(r'"(.*?)"', listed))
 
 
 def test_c_code_neither_allocates_nor_prints():
