@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import zipfile
 import zlib
@@ -33,7 +34,7 @@ def zeros(like):
 class Optimizer(Stepper):
     """What all optimizers share: options, the state as a dict, and files. Not made by itself."""
 
-    __slots__ = ("_chosen",)
+    __slots__ = ()
 
     # option: its check; subclasses add theirs
     _common = {
@@ -61,12 +62,12 @@ class Optimizer(Stepper):
         who = type(self).__name__
         chosen = {name: check(who, name, options[name]) for name, check in self._checks().items()}
         kernel, param, names = self._plan(chosen)
-        self.lr = lr
+        lr = _check.rate_or_schedule(who, lr)
         arrays, keys = _check.parameters(who, params)
         self._adopt(arrays, keys)
+        self.lr = lr
         states = [self._fresh(chosen, names, w) for w in arrays]
         self._install(kernel, param, chosen, states, [0.0] * len(arrays), [1.0] * len(arrays), 0)
-        self._chosen = chosen
 
     @classmethod
     def _checks(cls):
@@ -81,7 +82,7 @@ class Optimizer(Stepper):
         return states
 
     def __getattr__(self, name):
-        if name in type(self)._checks():
+        if self._chosen is not None and name in self._chosen:
             return self._chosen[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
@@ -89,8 +90,8 @@ class Optimizer(Stepper):
         return [*object.__dir__(self), *self._checks()]
 
     def __repr__(self):
-        options = ", ".join(f"{k}={v!r}" for k, v in {"lr": self.lr, **self._chosen}.items())
-        count = len(self._arrays())
+        options = ", ".join(f"{k}={v!r}" for k, v in {"lr": self.lr, **(self._chosen or {})}.items())
+        count = len(self._arrays() or ())
         return f"<{type(self).__name__} of {count} array{'s' * (count != 1)} after {self.t} steps: {options}>"
 
     # -- the state --
@@ -110,6 +111,7 @@ class Optimizer(Stepper):
         PyTorch's ``load_state_dict`` wants tensors in place of the arrays: turn every array of ``state[...]`` into one
         with ``torch.from_numpy``.
         """
+        self._require_intact()
         _, _, names = self._plan(self._chosen)
         state = {}
         for k, ((step, product), kept) in enumerate(zip(self._progress(), self._kept(), strict=True)):
@@ -149,6 +151,7 @@ class Optimizer(Stepper):
             The state is of another layout, optimizer, or number or shape of parameters.
         """
         who = type(self).__name__
+        self._require_intact()
         entries, saved, indices = _check.saved_groups(who, state)
         params = self._arrays()
         if len(indices) != len(params):
@@ -157,7 +160,7 @@ class Optimizer(Stepper):
         kernel, numbers, names = self._plan(chosen)
         states, steps, products = [], [], []
         for index, param in zip(indices, params, strict=True):
-            entry = entries.get(index, entries.get(str(index), {}))
+            entry = _check.saved_entry(who, entries, index)
             kept, step, product = self._saved_state(f"state[{index!r}]", entry, chosen, names, param)
             states.append(kept)
             steps.append(float(step))
@@ -166,10 +169,7 @@ class Optimizer(Stepper):
         lr = None if callable(self.lr) or "lr" not in saved else _check.learning_rate(who, saved["lr"])
         if not self._counts_steps:  # only whether the first step has been taken matters, and that the buffer tells
             steps = [float(max(t, 1)) if step else 0.0 for step in steps]
-        self._install(kernel, numbers, chosen, states, steps, products, t)
-        self._chosen = chosen
-        if lr is not None:
-            self.lr = lr
+        self._install(kernel, numbers, chosen, states, steps, products, t, lr)
 
     def _saved_options(self, saved):
         """This optimizer's options, replaced by those that were saved."""
@@ -179,8 +179,11 @@ class Optimizer(Stepper):
             key = self._renamed.get(name, name)
             if key in saved:
                 value = saved[key]
-                chosen[name] = check(who, name, bool(value) if check is _check.flag and value in (0, 1) else value)
+                whole = check is _check.flag and isinstance(value, int) and value in (0, 1)
+                chosen[name] = check(who, name, bool(value) if whole else value)
         decoupled = saved.get("decoupled_weight_decay")
+        if decoupled is not None:
+            decoupled = _check.flag(who, "decoupled_weight_decay", decoupled)
         if decoupled is not None and decoupled != self._fixed.get("decoupled_weight_decay") and chosen["weight_decay"]:
             raise ValueError(f"{who}: state has decoupled_weight_decay={decoupled!r}, but {who} cannot have that")
         return chosen
@@ -220,55 +223,93 @@ class Optimizer(Stepper):
 
         Parameters
         ----------
-        path : str or path-like
+        path : str, bytes or path-like
             Replaced if it exists. No ending is added.
         """
+        path = _check.path(type(self).__name__, path)
         state = self.state_dict()
         arrays = {f"{k}.{name}": a for k, entry in state["state"].items() for name, a in entry.items()}
         about = {"optimizer": type(self).__name__, "entries": sorted(arrays)}
         about |= {"param_groups": state["param_groups"], "t": state["t"]}
         content = io.BytesIO()
         np.savez(content, about=np.array(json.dumps(about)), **arrays)
-        replace_file(os.fspath(path), content.getbuffer())
+        replace_file(path, content.getbuffer())
 
     def load(self, path):
         """Take over a state that :meth:`save` has written; as :meth:`load_state_dict`.
 
         Parameters
         ----------
-        path : str or path-like
+        path : str, bytes or path-like
 
         Raises
         ------
         ValueError
-            The file is damaged, or of another optimizer.
+            The file is damaged, or of another optimizer or other parameters. Nothing has changed, and no more memory
+            was taken than the state of these parameters needs.
         """
         who = type(self).__name__
+        path = _check.path(who, path)
+        self._require_intact()
         with open(path, "rb") as opened:
             try:
-                with np.load(opened, allow_pickle=False) as file:
-                    about = json.loads(str(file["about"]))
-                    if sorted(file.files) != sorted(["about", *about["entries"]]):
-                        raise ValueError("entries are missing or too many")
-                    state = {}
-                    for key in about["entries"]:
-                        k, name = key.split(".")
-                        state.setdefault(int(k), {})[name] = file[key]
-                saved = {"state": state, "param_groups": about["param_groups"], "t": about["t"]}
-                optimizer = about["optimizer"]
+                optimizer, saved = read_state(opened, [w.shape for w in self._arrays()])
             except DAMAGED as error:
-                raise ValueError(f"{who}: {os.fspath(path)!r} is not a file written by save ({error})") from error
+                raise ValueError(f"{who}: {path!r} is not a file written by save ({error})") from error
         if optimizer != who:
-            raise ValueError(f"{who}: {os.fspath(path)!r} holds the state of {optimizer}")
+            raise ValueError(f"{who}: {path!r} holds the state of {optimizer}")
         try:
             self.load_state_dict(saved)
-        except (TypeError, OverflowError) as error:
-            raise ValueError(f"{who}: {os.fspath(path)!r} is damaged ({error})") from error
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{who}: {path!r} does not fit ({error})") from error
 
 
 # What reading a damaged file may raise, from the file system to the JSON in it.
-DAMAGED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError, RuntimeError)
+DAMAGED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError)
 DAMAGED += (EOFError, OSError, zipfile.BadZipFile, zlib.error)
+
+NUMBERS = ("step", "mu_product")  # what is kept of a parameter beside arrays of its shape
+MEMBERS = 6  # at most, of a parameter: three states, two numbers, and one to spare
+HEADER = 512  # bytes of a member besides its numbers; save writes about 400
+
+
+def read_state(opened, shapes):
+    """The optimizer's name and the state dict of a file written by save, for parameters of these shapes.
+
+    Every size that the file declares is checked against the shapes before anything of that size is allocated or read.
+    """
+    about_bytes = 2**16 + 2**11 * len(shapes)
+    most = about_bytes + sum(MEMBERS * (8 * math.prod(shape) + HEADER) for shape in shapes)
+    size = os.fstat(opened.fileno()).st_size
+    if size > most:
+        raise ValueError(f"it has {size} bytes, but these parameters need at most {most}")
+    with zipfile.ZipFile(opened) as file:
+        about = json.loads(str(read_member(file, "about", (), "U", about_bytes)))
+        entries = about["entries"]
+        if sorted(file.namelist()) != sorted(f"{name}.npy" for name in ["about", *entries]):
+            raise ValueError("entries are missing or too many")
+        state = {}
+        for entry in entries:
+            k, name = entry.split(".")
+            shape = () if name in NUMBERS else shapes[range(len(shapes)).index(int(k))]
+            limit = 8 * math.prod(shape) + HEADER
+            state.setdefault(int(k), {})[name] = read_member(file, entry, shape, "fiu", limit)
+    return about["optimizer"], {"state": state, "param_groups": about["param_groups"], "t": about["t"]}
+
+
+def read_member(file, name, shape, kinds, limit):
+    """An array in a zip file, stored as it is (so nothing unpacks to more than it was), of known shape."""
+    info = file.getinfo(f"{name}.npy")
+    if info.compress_type != zipfile.ZIP_STORED or info.file_size > limit:
+        raise ValueError(f"{name} has {info.file_size} bytes, but must be stored in at most {limit}")
+    with file.open(info) as member:
+        if np.lib.format.read_magic(member) != (1, 0):
+            raise ValueError(f"{name} has another version")
+        found, fortran, dtype = np.lib.format.read_array_header_1_0(member)
+        wanted = dtype.itemsize * math.prod(shape)
+        if found != shape or dtype.kind not in kinds or info.file_size - member.tell() != wanted:
+            raise ValueError(f"{name} is an array of {dtype} and shape {found}, but the parameter has shape {shape}")
+        return np.ndarray(shape, dtype, member.read(), order="F" if fortran else "C")
 
 
 def replace_file(path, content):
