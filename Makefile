@@ -10,16 +10,20 @@ SOURCES := setup.py pyproject.toml MANIFEST.in README.md \
 WHEEL = $$(echo $(V)/wheel/*.whl)
 # Formatting differs between versions.
 RUFF := ruff==0.17.5
+COVERAGE := coverage==7.17.3
 PEERS := torch==2.13.0 keras==3.15.1
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-peers bench lint format clean
+.PHONY: help demo test test-peers test-versions fuzz coverage-python bench lint format clean
 
 help:
 	@echo "make demo        train the SVM and the softmax classifier on handwritten digits, against NumPy"
 	@echo "make test        all tests but those against PyTorch, and the examples in the docstrings"
 	@echo "make test-peers  the tests against PyTorch"
+	@echo "make test-versions    the core tests on every Python here, with the oldest NumPy and the newest"
+	@echo "make fuzz             the tests with random arguments for ten minutes; SECONDS=... for longer"
+	@echo "make coverage-python  which lines and branches of the Python files the tests reach"
 	@echo "make bench       times against the NumPy baseline; BENCH='--threads 2' or '-k Adam' passes options on"
 	@echo "make lint        style checks; make format mends what it can"
 	@echo "make clean       remove what the others made"
@@ -35,6 +39,19 @@ test: $(V)/.test
 
 test-peers: $(P)/.test
 	cd tests && ../$(P)/bin/pytest peers
+
+# VERSIONS='3.12 --numpy oldest' takes one only; .ci/run does that.
+test-versions:
+	$(PY) tests/run_versions.py $(VERSIONS)
+
+fuzz: $(V)/.test
+	cd tests && FASTLOSS_FUZZ_SECONDS=$(or $(SECONDS),600) nice ../$(V)/bin/pytest -s test_fuzz.py
+
+# What sees the Python files only: the compiled ones are not traced.
+coverage-python: $(V)/.test
+	$(V)/bin/pip install --quiet $(COVERAGE)
+	cd tests && ../$(V)/bin/coverage run --branch --source=fastloss --data-file=../$(V)/.coverage -m pytest --ignore=peers .
+	$(V)/bin/coverage report --data-file=$(V)/.coverage --show-missing --fail-under=100
 
 bench: $(V)/.bench
 	OPENBLAS_NUM_THREADS=1 $(V)/bin/pytest --benchmark-quiet benchmarks/test_bench.py $(BENCH)

@@ -33,8 +33,9 @@ def shown(value):
 
 
 def brief(error):
-    """The first line of an error's message, or its type."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    """The first line of an error's message, not at any length, or its type."""
+    line = str(error).strip().partition("\n")[0]
+    return (line if len(line) <= 200 else f"{line[:197]}...") or type(error).__name__
 
 
 # ---- parameters ----

@@ -255,13 +255,13 @@ class Optimizer(Stepper):
             try:
                 optimizer, saved = read_state(opened, [w.shape for w in self._arrays()])
             except DAMAGED as error:
-                raise ValueError(f"{who}: {path!r} is not a file written by save ({error})") from error
+                raise ValueError(f"{who}: {path!r} is not a file written by save ({_check.brief(error)})") from error
         if optimizer != who:
-            raise ValueError(f"{who}: {path!r} holds the state of {optimizer}")
+            raise ValueError(f"{who}: {path!r} holds the state of {_check.shown(optimizer)}")
         try:
             self.load_state_dict(saved)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{who}: {path!r} does not fit ({error})") from error
+            raise ValueError(f"{who}: {path!r} does not fit ({_check.brief(error)})") from error
 
 
 # What reading a damaged file may raise, from the file system to the JSON in it.
