@@ -290,7 +290,7 @@ def overlap(a, b):
 def same_place(a, b):
     """Whether two arrays are the same memory, entry by entry."""
     return (
-        a.__array_interface__["data"][0] == b.__array_interface__["data"][0]
+        a.ctypes.data == b.ctypes.data  # __array_interface__ crashes in NumPy where memory is short
         and a.shape == b.shape
         and a.strides == b.strides
         and a.dtype == b.dtype
