@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from cases import CASES, DTYPES
 
 import fastloss as fl
 
@@ -198,6 +199,23 @@ def test_a_bound_array_that_changes_its_dtype_or_becomes_read_only_is_refused():
     pred.dtype = ">f8"
     with pytest.raises(ValueError, match="bind again"):
         step()
+
+
+# ---- nothing at all ----
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_an_empty_batch_gives_zero_and_an_empty_gradient(case, dtype):
+    shape = case.shape(0, 3)
+    pred, target = np.zeros(shape, dtype), np.zeros(0 if case.kind != "pointwise" else shape, int)
+    for weight in (None, np.zeros(0)):
+        for reduction in case.reductions:
+            loss = case.make(shape, reduction=reduction)
+            value, grad = loss.value_and_grad(pred, target, sample_weight=weight)
+            assert np.all(value == 0) and grad.shape == shape and grad.dtype == dtype
+            assert reduction != "none" or value.shape == (shape if case.kind == "pointwise" else (0,))
+            assert loss.bind(pred, target, sample_weight=weight).grad.shape == shape
 
 
 # ---- overlaps that are hard to decide ----

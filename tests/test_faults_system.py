@@ -6,25 +6,16 @@ Faults in arguments and files are in test_faults_arguments.py and test_faults_st
 
 import itertools
 import os
-import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import IMPORTED_IN_ORDER, python
 
 import fastloss as fl
-
-
-def python(script, *arguments, folder, **environment):
-    """Run a script in a process of its own, with the package that is under test."""
-    env = {**os.environ, "PYTHONPATH": str(Path(fl.__file__).parents[1]), **environment}
-    command = [sys.executable, "-W", "error", "-c", script, *map(str, arguments)]
-    return subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=600)
-
 
 # ---- memory ----
 
@@ -220,23 +211,22 @@ def test_a_thousand_forks_after_threads_were_used_leave_no_child_hanging(tmp_pat
 # ---- signals ----
 
 INTERRUPTED = """
-import os, signal, threading, time
+import signal
 import numpy as np
 import fastloss as fl
 
 w = np.zeros(400_000)
 opt = fl.Adam(w, lr=0.5)
 g = np.ones(400_000)
+signal.signal(signal.SIGALRM, signal.default_int_handler)  # as Ctrl-C, but by the clock
 interrupts = 0
 for _ in range(30):
-    timer = threading.Timer(0.02, lambda: os.kill(os.getpid(), signal.SIGINT))
-    timer.start()
     try:
+        signal.setitimer(signal.ITIMER_REAL, 0.02)
         while True:
             opt.step(g)
     except KeyboardInterrupt:
         interrupts += 1
-    timer.join()
     steps = {int(e["step"]) for e in opt.state_dict()["state"].values()}
     assert steps == {opt.t}, "a step was counted and not taken, or taken and not counted"
     assert np.all(w == w[0]), "half a step"
@@ -244,7 +234,7 @@ assert interrupts == 30 and opt.t > 0
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to itself")
+@pytest.mark.skipif(os.name != "posix", reason="needs a clock that sends signals")
 def test_an_interrupt_while_training_falls_between_whole_steps(tmp_path):
     run = python(INTERRUPTED, folder=tmp_path)
     assert run.returncode == 0, run.stderr
@@ -252,47 +242,11 @@ def test_an_interrupt_while_training_falls_between_whole_steps(tmp_path):
 
 # ---- other libraries with threads of their own ----
 
-ORDER = """
-import sys
-import numpy as np
-
-def fastloss():
-    import fastloss as fl
-    fl.set_num_threads(2)
-    def work():
-        pred = np.linspace(-3, 3, 300_000)
-        return fl.BinaryCrossEntropy().value_and_grad(pred, (pred > 0).astype(float))[0]
-    return work
-
-def sklearn():
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    def work():
-        x = np.linspace(0, 1, 4000).reshape(-1, 2)
-        return HistGradientBoostingClassifier(max_iter=3).fit(x, x[:, 0] > 0.5).predict(x).sum()
-    return work
-
-def torch():
-    import torch
-    torch.set_num_threads(2)
-    def work():
-        a = torch.ones(500, 500, requires_grad=True)
-        (a @ a).sum().backward()
-        return float(a.grad.sum())
-    return work
-
-order = sys.argv[1].split(",")
-works = [globals()[name]() for name in order]
-first = [work() for work in works]
-for _ in range(3):
-    assert [work() for work in works] == first
-print("ok")
-"""
-
 
 @pytest.mark.parametrize("order", [",".join(p) for p in itertools.permutations(["fastloss", "sklearn"])])
 def test_scikit_learn_and_fastloss_work_in_one_process_in_either_order(order, tmp_path):
     pytest.importorskip("sklearn", reason="scikit-learn is not installed")
-    run = python(ORDER, order, folder=tmp_path)
+    run = python(IMPORTED_IN_ORDER, order, folder=tmp_path, warnings="default")
     assert run.returncode == 0 and run.stdout == "ok\n", run.stderr
 
 
