@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Scripts in processes of their own, for tests of what happens to a whole process. No assertions about fastloss here."""
+"""Scripts in processes of their own, for tests of what happens to a whole process. No assertions here."""
 
 import os
 import subprocess
