@@ -37,7 +37,7 @@ cdef class Stepper:
     cdef int _on_nonfinite         # 0: propagate, 1: raise, 2: skip
     cdef tuple _params             # the arrays themselves ...
     cdef tuple _owners             # ... and the array whose memory each one is a view of
-    cdef memory *_were             # where those lay
+    cdef memory *_were             # where those lay; NULL for an array that has memory of its own
     cdef object _keys              # None: one array; a tuple of keys: a dict; else a list
     cdef list _states              # for each array a tuple of arrays
     cdef readonly dict _chosen     # the options
@@ -70,7 +70,8 @@ cdef class Stepper:
             self._call.tensors[k].n = cnp.PyArray_SIZE(a)
             self._call.tensors[k].type = type_index(a)
             self._call.tensors[k].param = cnp.PyArray_DATA(a)
-            self._were[k] = memory_of(<cnp.ndarray>owners[k])
+            if owners[k] is not a:
+                self._were[k] = memory_of(<cnp.ndarray>owners[k])
             self._entries += <double>cnp.PyArray_SIZE(a)
         for k, (begin, end) in enumerate(spans):
             self._ends[2 * k] = begin
@@ -276,12 +277,13 @@ cdef class Stepper:
             t.grad = cnp.PyArray_DATA(g)
         return 0
 
-    cdef bint _is_intact(self, Py_ssize_t k) noexcept:
+    @cython.final
+    cdef inline bint _is_intact(self, Py_ssize_t k) noexcept:
         """Whether a parameter and the memory that it is a view of are what they were: C would write past their end."""
         cdef cnp.ndarray w = <cnp.ndarray>self._params[k]
         cdef fl_tensor *t = &self._call.tensors[k]
         return (cnp.PyArray_DATA(w) == t.param and cnp.PyArray_SIZE(w) == t.n and type_index(w) == t.type
-                and is_still(<cnp.ndarray>self._owners[k], &self._were[k]))
+                and (self._were[k].data == NULL or is_still(<cnp.ndarray>self._owners[k], &self._were[k])))
 
     cdef bint _touches(self, uintptr_t begin, Py_ssize_t size) noexcept:
         """Whether a parameter has a byte in this memory: the last one that begins before its end decides."""
