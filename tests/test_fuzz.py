@@ -149,7 +149,7 @@ def any_array(data, shape=None):
 # ---- losses ----
 
 
-@fuzz(400)
+@fuzz(250)
 def test_good_arguments_in_any_form_give_the_right_loss(data):
     case = data.draw(st.sampled_from(CASES))
     dtype = data.draw(st.sampled_from([np.float32, np.float64]))
@@ -224,7 +224,7 @@ def any_out(data, pred, method, reduction):
     return laid_out(data, np.full(shape, 77, dtype))
 
 
-@fuzz(1500)
+@fuzz(700)
 def test_any_arguments_of_a_loss_give_what_plain_ones_give_or_a_clear_error(data):
     case = data.draw(st.sampled_from(CASES))
     shape = data.draw(shapes)
@@ -339,7 +339,7 @@ REQUIRED = {"L1", "L2", "ElasticNet", "MaxNorm", "constant", "step", "exponentia
 REQUIRED |= {"set_num_threads"}
 
 
-@fuzz(1000)
+@fuzz(600)
 def test_any_parameter_is_taken_or_refused_by_name(data):
     name = data.draw(st.sampled_from(sorted(CONSTRUCTORS)))
     make, arguments, keywords = CONSTRUCTORS[name]
@@ -357,7 +357,7 @@ def test_any_parameter_is_taken_or_refused_by_name(data):
 # ---- optimizers ----
 
 
-@fuzz(400)
+@fuzz(250)
 def test_any_gradients_make_a_right_step_or_none(data):
     name, options = data.draw(st.sampled_from(optimizer_cases.OWN))
     dtypes = st.sampled_from([np.float32, np.float64])
@@ -403,7 +403,7 @@ def test_any_gradients_make_a_right_step_or_none(data):
 # ---- regularizers ----
 
 
-@fuzz(400)
+@fuzz(250)
 def test_any_array_is_regularized_right_or_refused(data):
     w = any_array(data)
     l1, l2 = data.draw(st.sampled_from([(0.0, 0.0), (0.5, 0.0), (0.0, 0.25), (0.5, 0.25)]))
@@ -466,10 +466,10 @@ def checkpoint(tmp_path_factory):
 def test_a_checkpoint_with_any_bytes_changed_is_refused_or_the_same(checkpoint):
     path, whole, saved = checkpoint
 
-    @fuzz(300)
+    @fuzz(150)
     def test_a_changed_checkpoint(data):
         content = bytearray(whole)
-        for _ in range(data.draw(st.integers(1, 4))):
+        for _ in range(data.draw(st.integers(0, 4))):
             at = data.draw(st.integers(0, len(content) - 1))
             kind = data.draw(st.sampled_from(["set", "insert", "cut", "end"]))
             some = data.draw(st.binary(min_size=1, max_size=8))
