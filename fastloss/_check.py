@@ -399,8 +399,6 @@ def check_pred_shape(loss, z):
         raise ValueError(f"{who}: pred has shape {z.shape}, but must be (n, 2): mean and log-variance")
     if kind == "classes" and z.ndim != 2:
         raise ValueError(f"{who}: pred has shape {z.shape}, but must be (n, c)")
-    if kind == "real_1d" and z.ndim != 1:
-        raise ValueError(f"{who}: pred has shape {z.shape}, but must be (n,)")
 
 
 def targets(loss, given, z):

@@ -99,9 +99,7 @@ def test_nonsense_in_the_number_of_threads_is_warned_of_and_ignored(nonsense, mo
     monkeypatch.setattr(_config, "processors", lambda: 6)
     monkeypatch.setenv("FASTLOSS_NUM_THREADS", nonsense)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    with pytest.warns(
-        RuntimeWarning, match=r"FASTLOSS_NUM_THREADS is .*, but must be an integer of at least 1"
-    ):
+    with pytest.warns(RuntimeWarning, match=r"FASTLOSS_NUM_THREADS is .*, but must be an integer of at least 1"):
         assert _config.threads_at_start() == 6
 
 

@@ -372,3 +372,46 @@ def test_a_loss_and_a_regularizer_serve_many_threads_at_once(rng):
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(run, range(8)))
     assert together == [{bits} for bits in alone]
+
+
+# ---- refusals that no other test reaches ----
+
+
+def test_an_overlap_that_numpy_gives_up_on_counts_as_one(monkeypatch):
+    def give_up(*args, **kwargs):
+        raise np.exceptions.TooHardError
+
+    monkeypatch.setattr(np, "shares_memory", give_up)
+    with pytest.raises(ValueError, match="SquaredError: out overlaps pred"):
+        fl.SquaredError().value_and_grad(np.ones(4)[::2], np.ones(2), out=np.ones(2))
+
+
+def test_the_numerical_gradient_refuses_what_it_cannot_judge():
+    with pytest.raises(TypeError, match="check_grad: target is missing"):
+        fl.check_grad(fl.SquaredError(), [1.0])
+    with pytest.raises(TypeError, match="check_grad: function is a int, but must be a loss or a callable"):
+        fl.check_grad(3, [1.0])
+    with pytest.raises(ValueError, match=r"check_grad: the gradient has shape \(2,\), but x has \(1,\)"):
+        fl.check_grad(lambda x: (0.0, np.ones(2)), [1.0])
+    assert fl.check_grad(lambda x: (0.0, x), []) == 0.0
+
+
+def test_missing_memory_in_a_number_of_another_library_goes_through():
+    with pytest.raises(MemoryError):
+        fl.Huber(delta=Number(MemoryError()))
+
+
+def test_states_without_what_the_optimizer_keeps_are_refused_or_empty():
+    opt = fl.NAdam(np.ones(2))
+    opt.step(np.ones(2))
+    state = opt.state_dict()
+    del state["state"][0]["mu_product"]
+    with pytest.raises(ValueError, match=r"NAdam: state.* has no 'mu_product', but NAdam needs one"):
+        opt.load_state_dict(state)
+    with pytest.raises(TypeError, match=r"NAdam: state\['state'\] is a list, but must be a dict"):
+        opt.load_state_dict({"state": [], "param_groups": [{"params": [0]}]})
+    with pytest.raises(TypeError, match="NAdam: grads is a dict, but params is one array"):
+        opt.step({"a": np.ones(2)})
+    sgd = fl.SGD(np.ones(2), momentum=0.5)
+    sgd.load_state_dict({"state": {0: {"momentum_buffer": None}}, "param_groups": [{"params": [0]}], "t": 3})
+    assert sgd.t == 3 and sgd.state_dict()["state"] == {}
