@@ -25,6 +25,14 @@ help:
 	@echo "make test        all tests but those against other libraries, and the examples in the docstrings"
 	@echo "make test-oldest the estimators' tests with the oldest scikit-learn; wants Python 3.10 or 3.11"
 	@echo "make test-peers  the tests against PyTorch, XGBoost, LightGBM, JAX, Keras and numba"
+
+help:
+	@echo "make demo        train the SVM and the softmax classifier on handwritten digits, against NumPy"
+	@echo "make test        all tests but those against PyTorch, and the examples in the docstrings"
+	@echo "make test-peers  the tests against PyTorch"
+	@echo "make test-versions    the core tests on every Python here, with the oldest NumPy and the newest"
+	@echo "make fuzz             the tests with random arguments for ten minutes; SECONDS=... for longer"
+	@echo "make coverage-python  which lines and branches of the Python files the tests reach"
 	@echo "make bench       times against the NumPy baseline; BENCH='--threads 2' or '-k Adam' passes options on"
 	@echo "make accuracy    the errors of the elementary functions, over all float32 numbers; takes half an hour"
 	@echo "make lib         libfastloss.a and .so in build/c, without Python; -j4 is faster"
@@ -47,6 +55,19 @@ test-peers: $(P)/.test
 
 test-oldest: $(O)/.oldest
 	cd tests && ../$(O)/bin/pytest test_sklearn.py
+
+# VERSIONS='3.12 --numpy oldest' takes one only; .ci/run does that.
+test-versions:
+	$(PY) tests/run_versions.py $(VERSIONS)
+
+fuzz: $(V)/.test
+	cd tests && FASTLOSS_FUZZ_SECONDS=$(or $(SECONDS),600) nice ../$(V)/bin/pytest -s test_fuzz.py
+
+# What sees the Python files only: the compiled ones are not traced.
+coverage-python: $(V)/.test
+	$(V)/bin/pip install --quiet $(COVERAGE)
+	cd tests && ../$(V)/bin/coverage run --branch --source=fastloss --data-file=../$(V)/.coverage -m pytest --ignore=peers .
+	$(V)/bin/coverage report --data-file=$(V)/.coverage --show-missing --fail-under=100
 
 bench: $(V)/.bench
 	OPENBLAS_NUM_THREADS=1 $(V)/bin/pytest --benchmark-quiet benchmarks/test_bench.py $(BENCH)

@@ -16,7 +16,26 @@ import numpy as np
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 INT64_MAX = np.iinfo(np.int64).max
+LARGEST = INT64_MAX // 64  # entries of an array whose size in bytes an int64 holds
 IGNORED = np.iinfo(np.int64).min  # stands for an ignored label that no int64 can hold
+
+
+# ---- messages ----
+
+
+def shown(value):
+    """A value as a message shows it: on one line, and not at any length."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # of another's object
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def brief(error):
+    """The first line of an error's message, not at any length, or its type."""
+    line = str(error).strip().partition("\n")[0]
+    return (line if len(line) <= 200 else f"{line[:197]}...") or type(error).__name__
 
 
 # ---- parameters ----
@@ -26,20 +45,32 @@ def choice(who, name, value, allowed):
     """`value`, which must be one of the names in `allowed`."""
     if not isinstance(value, str) or value not in allowed:
         options = ", ".join(repr(a) for a in allowed)
-        raise ValueError(f"{who}: {name} is {value!r}, but must be one of {options}")
+        raise ValueError(f"{who}: {name} is {shown(value)}, but must be one of {options}")
     return value
+
+
+def real(who, name, value):
+    """`value` as a float: an int or float of any library, or an array of no axes."""
+    if type(value) is float:
+        return value
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")
+    try:
+        if isinstance(value, (str, bytes, bytearray, complex, np.ma.MaskedArray)) or kind not in "fiub":
+            raise TypeError
+        if np.ndim(value) != 0:
+            raise TypeError
+        return float(value)
+    except OverflowError:  # an int beyond all floats
+        return math.inf if value > 0 else -math.inf
+    except MemoryError:
+        raise
+    except Exception:  # a foreign object may raise anything
+        raise TypeError(f"{who}: {name} is {shown(value)}, but must be a number") from None
 
 
 def number(who, name, value, *, low=-math.inf, high=math.inf, open_low=False, open_high=False):
     """`value` as a float between `low` and `high`; an `open_` end is not allowed itself. Never NaN or infinite."""
-    if isinstance(value, (str, bytes)) or isinstance(value, complex) or np.ndim(value) != 0:
-        raise TypeError(f"{who}: {name} is {value!r}, but must be a number")
-    try:
-        x = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{who}: {name} is {value!r}, but must be a number") from None
-    except OverflowError:  # an int beyond all floats
-        x = math.inf if value > 0 else -math.inf
+    x = real(who, name, value)
     inside = (low < x if open_low else low <= x) and (x < high if open_high else x <= high)
     if not inside or not math.isfinite(x):
         bounds = []
@@ -52,40 +83,60 @@ def number(who, name, value, *, low=-math.inf, high=math.inf, open_low=False, op
 
 
 def positive_int(who, name, value):
-    """`value` as an int of at least 1."""
-    try:
-        n = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{who}: {name} is {value!r}, but must be an integer") from None
+    """`value` as an int of at least 1, and no more than any memory could hold entries."""
+    n = integer(who, name, value, "an integer")
     if n < 1:
         raise ValueError(f"{who}: {name} is {n}, but must be at least 1")
+    if n > LARGEST:
+        raise ValueError(f"{who}: {name} is {shown(n)}, but must be at most {LARGEST}")
     return n
+
+
+def integer(who, name, value, words):
+    """`value` as an int; `words` say what else it might have been."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{who}: {name} is {shown(value)}, but must be {words}") from None
 
 
 def flag(who, name, value):
     """`value` as a bool."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{who}: {name} is {value!r}, but must be True or False")
+        raise TypeError(f"{who}: {name} is {shown(value)}, but must be True or False")
     return bool(value)
 
 
 def optional_index(who, name, value):
     """`value` as an int, or None."""
-    if value is None:
-        return None
+    return None if value is None else integer(who, name, value, "an integer or None")
+
+
+def axes(who, name, value):
+    """One axis, several, or None for all, as they are kept: an int, a tuple of ints each named once, or None."""
+    if not isinstance(value, (tuple, list)):
+        return optional_index(who, name, value)
+    several = tuple(integer(who, f"{name}[{i}]", a, "an integer") for i, a in enumerate(value))
+    if len(set(several)) != len(several):
+        raise ValueError(f"{who}: {name} is {several}, but must name each axis once")
+    return several
+
+
+def path(who, value):
+    """The name of a file as a str."""
     try:
-        return operator.index(value)
+        return os.fsdecode(value)
     except TypeError:
-        raise TypeError(f"{who}: {name} is {value!r}, but must be an integer or None") from None
+        raise TypeError(f"{who}: path is {shown(value)}, but must be a str, bytes or path-like object") from None
 
 
 def weights_of_classes(who, name, value):
     """Finite weights of at least 0 as a tuple of floats (hashable), or None."""
     if value is None:
         return None
-    array = np.asarray(value)
+    array = as_array(who, name, value)
     if array.dtype.kind not in "fiub" or array.ndim != 1 or array.size == 0:
-        raise TypeError(f"{who}: {name} is {value!r}, but must be a sequence of numbers, one per class")
+        raise TypeError(f"{who}: {name} is {shown(value)}, but must be a sequence of numbers, one per class")
     weights = tuple(float(w) for w in array)
     for k, w in enumerate(weights):
         if not (0 <= w < math.inf):
@@ -116,17 +167,23 @@ def as_array(who, name, x):
         raise TypeError(f"{who}: {name} is a masked array, but fastloss knows no masks: use sample_weight, or fill it")
     if isinstance(x, np.ndarray):
         return np.asarray(x)
+    try:
+        return foreign_array(x)
+    except (MemoryError, Warning):
+        raise
+    except Exception as error:  # its own __dlpack__ or __array__ may raise anything
+        kind = ValueError if isinstance(error, ValueError) and not hasattr(type(x), "__dlpack__") else TypeError
+        what = f"a {type(x).__name__} that NumPy cannot read"
+        raise kind(f"{who}: {name} is {what}, but must be an array ({brief(error)})") from error
+
+
+def foreign_array(x):
+    """What another library's array, or a list, holds."""
     if callable(getattr(x, "is_neg", None)) and x.is_neg():  # PyTorch's lazy minus sign, which DLPack leaves out
         x = x.resolve_neg()
     if hasattr(x, "__dlpack__") and not isinstance(x, np.generic):
-        try:
-            return np.from_dlpack(x)
-        except (BufferError, RuntimeError, TypeError, ValueError) as error:
-            raise TypeError(f"{who}: {name} is a {type(x).__name__} that NumPy cannot read ({error})") from error
-    try:
-        return np.asarray(x)
-    except ValueError as error:  # ragged lists
-        raise ValueError(f"{who}: {name} is not an array ({error})") from error
+        return np.from_dlpack(x)
+    return np.asarray(x)
 
 
 def as_floats(who, name, x, dtype=None):
@@ -216,16 +273,24 @@ def output(who, name, x, shape, dtype, inputs, in_place, like="pred"):
     for other, given in inputs:
         if given is None or (other == "pred" and given is in_place and same_place(given, array)):
             continue
-        if np.shares_memory(given, array):
+        if overlap(given, array):
             words = "may only lie exactly on pred, or apart" if like == "pred" else "must lie apart"
             raise ValueError(f"{who}: {name} overlaps {other}, but {words}")
     return array
 
 
+def overlap(a, b):
+    """Whether two arrays share a byte; yes where that would take long to find out."""
+    try:
+        return np.shares_memory(a, b, max_work=10**6)
+    except np.exceptions.TooHardError:
+        return True
+
+
 def same_place(a, b):
     """Whether two arrays are the same memory, entry by entry."""
     return (
-        a.__array_interface__["data"][0] == b.__array_interface__["data"][0]
+        a.ctypes.data == b.ctypes.data  # __array_interface__ crashes in NumPy where memory is short
         and a.shape == b.shape
         and a.strides == b.strides
         and a.dtype == b.dtype
@@ -388,8 +453,6 @@ def check_pred_shape(loss, z):
         raise ValueError(f"{who}: pred has shape {z.shape}, but must be (n, 2): mean and log-variance")
     if kind == "classes" and z.ndim != 2:
         raise ValueError(f"{who}: pred has shape {z.shape}, but must be (n, c)")
-    if kind == "real_1d" and z.ndim != 1:
-        raise ValueError(f"{who}: pred has shape {z.shape}, but must be (n,)")
 
 
 def targets(loss, given, z):
@@ -424,11 +487,21 @@ def weights(loss, given, z):
     if not per_entry and w.shape != z.shape[:1]:
         shapes = f"{z.shape[:1]} or {z.shape}" if is_pointwise(loss) and z.ndim > 1 else f"{z.shape[:1]}"
         raise ValueError(f"{who}: sample_weight has shape {w.shape}, but must have shape {shapes}")
-    if w.dtype != array.dtype and w.size:  # too large for float32: say so before it becomes infinite
-        bad = np.flatnonzero(np.isinf(w).ravel() & np.isfinite(array).ravel())
-        if bad.size:
-            raise ValueError(f"{who}: sample_weight[{bad[0]}] is {array.ravel()[bad[0]]}, but {w.dtype} ends before")
+    if w.dtype != array.dtype:
+        weights_fit(who, array, w)
     return readable_rows(w) if per_entry else np.ascontiguousarray(w), array
+
+
+def weights_fit(who, given, used):
+    """Refuse weights that the type of pred cannot hold: they would become infinite, or 0 as if not there."""
+    lost = (np.isinf(used) & np.isfinite(given)) | ((used == 0) & (given > 0))
+    if lost.any():
+        at = np.unravel_index(int(np.argmax(lost)), lost.shape)
+        place = ", ".join(str(int(i)) for i in at)
+        raise ValueError(
+            f"{who}: sample_weight[{place}] is {given[at]}, but {used.dtype}, the type of pred, cannot hold that: "
+            "scale the weights, or give a pred of float64"
+        )
 
 
 def columns_for(loss, z):
@@ -515,6 +588,8 @@ def refresh(loss, p):
             given = as_labels(type(loss).__name__, "target", given, loss._config_ignore_index)[0]
         with np.errstate(over="ignore"):
             np.copyto(used, given, casting="unsafe")
+        if given is p.given_weight and used.dtype != given.dtype:
+            weights_fit(type(loss).__name__, given, used)
     if p.repeated is not None:
         p.weight.reshape(p.repeated.size, -1)[...] = p.repeated[:, None]
 
@@ -611,8 +686,11 @@ ON_NONFINITE = ("propagate", "raise", "skip")
 def learning_rate(who, value, at=None):
     """`value` as a finite float of at least 0; `at` is the t for which a schedule gave it."""
     if at is None and not isinstance(value, float):
-        if isinstance(value, (str, bytes)) or np.ndim(value) != 0:
-            raise TypeError(f"{who}: lr is {value!r}, but must be a number or a function of the number of steps taken")
+        try:
+            value = real(who, "lr", value)
+        except TypeError:
+            words = "a number or a function of the number of steps taken"
+            raise TypeError(f"{who}: lr is {shown(value)}, but must be {words}") from None
     return number(who, "lr" if at is None else f"lr({at})", value, low=0)
 
 
@@ -623,6 +701,12 @@ def learning_rates(optimizer, count):
         return np.full(count, lr)
     who = type(optimizer).__name__
     return np.array([learning_rate(who, lr(i), at=i) for i in range(t, t + count)], np.float64)
+def steps_taken(who, value):
+    """The argument of a schedule as an int."""
+    t = integer(who, "t", value, "an integer, the number of steps taken")
+    if not 0 <= t <= INT64_MAX:
+        raise ValueError(f"{who}: t is {shown(t)}, but must be at least 0 and at most {INT64_MAX}")
+    return t
 
 
 def rate_or_schedule(who, value):
@@ -635,7 +719,7 @@ def betas(who, name, value):
     try:
         first, second = value
     except (TypeError, ValueError):
-        raise TypeError(f"{who}: {name} is {value!r}, but must be a pair of numbers") from None
+        raise TypeError(f"{who}: {name} is {shown(value)}, but must be a pair of numbers") from None
     return tuple(number(who, f"{name}[{i}]", b, low=0, high=1, open_high=True) for i, b in enumerate((first, second)))
 
 
@@ -739,7 +823,7 @@ def gradients(optimizer, given, params, keys):
         if g.shape != w.shape:
             raise ValueError(f"{who}: {name} has shape {g.shape}, but {param} has shape {w.shape}")
         for j, other in enumerate(params):
-            if np.shares_memory(g, other):
+            if overlap(g, other):
                 raise ValueError(f"{who}: {name} overlaps {place_of('params', keys, j)}, but may not change in a step")
         arrays.append(np.require(g, w.dtype, ["C", "A"]))
     return tuple(arrays)
@@ -775,7 +859,7 @@ def changed_parameter(optimizer, params, keys):
     for k, w in enumerate(params):
         if not w.flags.writeable:
             return ValueError(f"{who}: {place_of('params', keys, k)} is read-only, but must be writeable")
-    return ValueError(f"{who}: a parameter has been resized or given another memory; make a new optimizer")
+    return ValueError(f"{who}: a parameter has been resized, or given another memory or dtype; make a new optimizer")
 
 
 def nonfinite(optimizer, grads, keys, tensor, entry):
@@ -805,14 +889,31 @@ def saved_groups(who, state):
         raise TypeError(f"{who}: state['param_groups'] must be a list of dicts")
     options, indices = None, []
     for k, group in enumerate(groups):
-        if not isinstance(group.get("params"), (list, tuple)):
+        own_indices = group.get("params")
+        if not isinstance(own_indices, (list, tuple)) or not all(isinstance(i, (int, str)) for i in own_indices):
             raise TypeError(f"{who}: state['param_groups'][{k}] has no list of params")
-        indices += group["params"]
+        indices += own_indices
         own = {name: value for name, value in group.items() if name not in ("params", "param_names")}
-        if options is not None and own != options:
+        if options is not None and not same_options(own, options):
             raise ValueError(f"{who}: state['param_groups'] has groups with different options, but needs one set")
         options = own
     return entries, options, indices
+
+
+def same_options(a, b):
+    """Whether two groups have equal options; no where their values cannot be compared, as arrays."""
+    try:
+        return bool(a == b)
+    except ValueError:
+        return False
+
+
+def saved_entry(who, entries, index):
+    """The entry of a parameter, or an empty one."""
+    entry = entries.get(index, entries.get(str(index), {}))
+    if not isinstance(entry, Mapping):
+        raise TypeError(f"{who}: state[{index!r}] is a {type(entry).__name__}, but must be a dict")
+    return entry
 
 
 def saved_array(who, name, value, param):
@@ -829,15 +930,15 @@ def saved_number(who, name, value, low=0):
     """A saved number that may stand in an array of one entry."""
     array = as_array(who, name, value)
     if array.size != 1 or array.dtype.kind not in "fiu":
-        raise TypeError(f"{who}: {name} is {value!r}, but must be one number")
+        raise TypeError(f"{who}: {name} is {shown(value)}, but must be one number")
     return number(who, name, array.reshape(()).item(), low=low)
 
 
 def saved_count(who, name, value):
     """A saved number of steps."""
     x = saved_number(who, name, value)
-    if x != int(x):
-        raise ValueError(f"{who}: {name} is {x!r}, but must be a whole number")
+    if x != int(x) or x > 2**53:  # as far as every double is followed by the next whole number
+        raise ValueError(f"{who}: {name} is {x!r}, but must be a whole number of at most 2**53")
     return int(x)
 
 
@@ -885,12 +986,9 @@ def seed(who, value):
     """`value` as an int that 64 bits hold; a fresh one for None."""
     if value is None:
         return int.from_bytes(os.urandom(8), "little")
-    try:
-        n = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{who}: seed is {value!r}, but must be an integer or None") from None
+    n = integer(who, "seed", value, "an integer or None")
     if not 0 <= n < 2**64:
-        raise ValueError(f"{who}: seed is {n}, but must be at least 0 and below 2**64")
+        raise ValueError(f"{who}: seed is {shown(n)}, but must be at least 0 and below 2**64")
     return n
 
 
@@ -954,7 +1052,7 @@ def float_type(who, name, value):
     except TypeError:
         dtype = None
     if dtype not in FLOATS:
-        raise TypeError(f"{who}: {name} is {value!r}, but must be float32 or float64")
+        raise TypeError(f"{who}: {name} is {shown(value)}, but must be float32 or float64")
     return dtype
 
 

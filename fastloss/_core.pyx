@@ -5,7 +5,10 @@
 
 The wrappers stand in one file per room; every check of an argument and every message is in ``_check.py``.
 """
+import copyreg
 import os
+
+cimport cython
 
 from ._dispatch cimport *
 

@@ -88,16 +88,20 @@ cdef class Descent:
         cdef cnp.ndarray rates
         cdef fl_status status
         cdef Stepper optimizer = self._optimizer
+        cdef bint busy
+        optimizer._require_intact()
         if cnp.PyArray_DATA(self._w) != self._param or optimizer._call.tensors[0].param != self._param:
             raise _check.changed_parameter(optimizer, optimizer._params, optimizer._keys)
-        if optimizer._busy:
-            raise _check.busy(optimizer)
         rates = _check.learning_rates(optimizer, cnp.PyArray_SIZE(order))
+        with cython.critical_section(optimizer):
+            busy = optimizer._busy
+            optimizer._busy = True
+        if busy:
+            raise _check.busy(optimizer)
         self._call.order = <const int64_t *>cnp.PyArray_DATA(order)
         self._call.count = cnp.PyArray_SIZE(order)
         self._call.lr = <const double *>cnp.PyArray_DATA(rates)
         optimizer._call.tensors[0].grad = self._call.grad
-        optimizer._busy = True
         with nogil:
             status = fl_run_descent(&self._call)
         optimizer._busy = False

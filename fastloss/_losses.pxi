@@ -46,6 +46,29 @@ cdef inline bint apart(cnp.ndarray a, cnp.ndarray b) noexcept:
     return p + cnp.PyArray_NBYTES(a) <= q or q + cnp.PyArray_NBYTES(b) <= p
 
 
+cdef struct memory:
+    void *data
+    Py_ssize_t bytes
+    void *dtype
+
+
+cdef inline memory memory_of(cnp.ndarray a) noexcept:
+    """Where an array lies and what it holds, to be compared later."""
+    return memory(cnp.PyArray_DATA(a), cnp.PyArray_NBYTES(a), <void *>cnp.PyArray_DESCR(a))
+
+
+cdef inline bint is_still(cnp.ndarray a, const memory *was) noexcept:
+    return (cnp.PyArray_DATA(a) == was.data and cnp.PyArray_NBYTES(a) == was.bytes
+            and <void *>cnp.PyArray_DESCR(a) == was.dtype)
+
+
+cdef cnp.ndarray owner_of(cnp.ndarray a):
+    """The array whose memory this is a view of; resizing that one leaves the view with memory that is no more."""
+    while cnp.PyArray_BASE(a) != NULL and isinstance(<object>cnp.PyArray_BASE(a), cnp.ndarray):
+        a = <cnp.ndarray>cnp.PyArray_BASE(a)
+    return a
+
+
 cdef inline cnp.ndarray new_like(cnp.ndarray a):
     return <cnp.ndarray>cnp.PyArray_EMPTY(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), cnp.PyArray_TYPE(a), 0)
 
@@ -133,6 +156,8 @@ cdef class Loss:
         """Set everything, once. ``config`` holds the constructor's keywords."""
         if self._kernel != -1:
             raise TypeError(f"{type(self).__name__}: a loss cannot be configured twice")
+        if len(param) > 4:
+            raise ValueError(f"{type(self).__name__}: a kernel takes at most 4 parameters")
         self.reduction = _check.choice(type(self).__name__, "reduction", config["reduction"], _REDUCTIONS)
         self._reduction = _REDUCTIONS[self.reduction]
         self._config = dict(config)
@@ -233,7 +258,15 @@ cdef class Loss:
         return hash((type(self), tuple(self._keywords().items())))
 
     def __reduce__(self):
-        return _rebuild, (type(self), self._keywords())
+        return _reduce(self)
+
+    def _replace(self, **changes):
+        """The same loss, of the same class, but for some of the constructor's keywords."""
+        loss = _rebuild(type(self), {**self._keywords(), **changes})
+        attributes, slots = _added_by_subclass(self)
+        for name, value in {**attributes, **slots}.items():
+            setattr(loss, name, value)
+        return loss
 
     def _require_configured(self):
         if self._kernel < 0:
@@ -358,7 +391,25 @@ cdef class Loss:
 
 
 def _rebuild(cls, config):
-    return cls(**config)
+    """An object of ``cls`` configured by fastloss's own constructor, whatever the constructor of a subclass takes."""
+    made = cls.__new__(cls)
+    for base in cls.__mro__:
+        if base.__module__.startswith("fastloss."):
+            base.__init__(made, **config)
+            return made
+
+
+def _added_by_subclass(made):
+    """The attributes that a subclass has added to an object: those in its dict, and those in slots."""
+    slots = {name: getattr(made, name) for name in copyreg._slotnames(type(made)) if hasattr(made, name)}
+    return getattr(made, "__dict__", {}), slots
+
+
+def _reduce(made):
+    """What pickle and copy take a loss or regularizer apart into."""
+    attributes, slots = _added_by_subclass(made)
+    state = (attributes or None, slots) if slots else attributes or None
+    return _rebuild, (type(made), made._keywords()), state
 
 
 cdef class BoundLoss:
@@ -369,12 +420,12 @@ cdef class BoundLoss:
     cdef object _prepared
     cdef int _kernel, _type
     cdef bint _converted
-    cdef tuple _arrays            # what was bound ...
-    cdef void *_data[5]           # ... and where it was
-    cdef Py_ssize_t _bytes[5]
+    cdef list _arrays             # what was bound, and whose memory that is ...
+    cdef memory _were[10]         # ... and where it was
+    cdef Py_ssize_t _outputs      # the first of them are written to
     cdef double _work
 
-    def __init__(self, Loss loss not None, pred, target, weight, out):
+    def __cinit__(self, Loss loss not None, pred, target, weight, out):
         loss._require_configured()
         prepared = _check.arguments(loss, pred, target, weight, out, LEVEL_GRAD)
         self._loss = loss
@@ -383,19 +434,21 @@ cdef class BoundLoss:
         self._work = <double>self._call.n * self._call.c * fl_losses[self._kernel].cost
         self._prepared = prepared
         self._converted = bool(prepared.converted) or prepared.repeated is not None
-        arrays = (prepared.given_pred, prepared.given_target, prepared.given_weight, prepared.results[1],
-                  prepared.results[0])
-        self._arrays = tuple([a for a in arrays if isinstance(a, cnp.ndarray)])
+        self._arrays = [a for a in prepared.results if isinstance(a, cnp.ndarray)]
+        self._outputs = len(self._arrays)
+        given = (prepared.given_pred, prepared.given_target, prepared.given_weight)
+        self._arrays += [a for a in given if a is not None]
+        self._arrays += [owner_of(a) for a in self._arrays if owner_of(a) is not a]
         for i in range(len(self._arrays)):
-            self._data[i] = cnp.PyArray_DATA(<cnp.ndarray>self._arrays[i])
-            self._bytes[i] = cnp.PyArray_NBYTES(<cnp.ndarray>self._arrays[i])
+            self._were[i] = memory_of(<cnp.ndarray>self._arrays[i])
 
     cdef bint _in_place(self) noexcept:
-        """Whether every array is still where it was: ``resize(refcheck=False)`` moves one under our feet."""
+        """Whether every array is what it was: ``resize(refcheck=False)`` moves one under our feet."""
         cdef Py_ssize_t i
         for i in range(len(self._arrays)):
-            if (cnp.PyArray_DATA(<cnp.ndarray>self._arrays[i]) != self._data[i]
-                    or cnp.PyArray_NBYTES(<cnp.ndarray>self._arrays[i]) != self._bytes[i]):
+            if not is_still(<cnp.ndarray>self._arrays[i], &self._were[i]):
+                return False
+            if i < self._outputs and not cnp.PyArray_ISWRITEABLE(<cnp.ndarray>self._arrays[i]):
                 return False
         return True
 
@@ -408,8 +461,8 @@ cdef class BoundLoss:
         """Compute; the value as in ``loss.value``. The gradient stands in ``grad`` afterwards."""
         cdef fl_loss_call call = self._call
         if not self._in_place():
-            raise ValueError(f"{type(self._loss).__name__}: a bound array has been resized or given another memory; "
-                             "bind again")
+            raise ValueError(f"{type(self._loss).__name__}: a bound array has another memory or dtype now, or has "
+                             "become read-only; bind again")
         if self._converted:
             _check.refresh(self._loss, self._prepared)
         status = run(fl_losses[self._kernel].function[self._type], &call, self._work)

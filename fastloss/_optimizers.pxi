@@ -5,6 +5,10 @@
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free
 
+cdef enum:  # beside what C says of a step
+    NOT_PLAIN = -1
+    BUSY = -2
+
 cdef double UPDATE_GIL_WORK = 4096  # entries; below this, releasing the GIL costs more than it gives
 
 
@@ -31,9 +35,12 @@ cdef class Stepper:
     cdef object _schedule          # a function of t, or None: then _rate holds
     cdef long long _t
     cdef int _on_nonfinite         # 0: propagate, 1: raise, 2: skip
-    cdef tuple _params             # the arrays themselves
+    cdef tuple _params             # the arrays themselves ...
+    cdef tuple _owners             # ... and the array whose memory each one is a view of
+    cdef memory *_were             # where those lay; NULL for an array that has memory of its own
     cdef object _keys              # None: one array; a tuple of keys: a dict; else a list
     cdef list _states              # for each array a tuple of arrays
+    cdef readonly dict _chosen     # the options
 
     def __cinit__(self, *args, **kwargs):
         self._kernel = -1
@@ -41,6 +48,7 @@ cdef class Stepper:
     def __dealloc__(self):
         free(self._call.tensors)
         free(self._ends)
+        free(self._were)
 
     # -- setting up: _check.py has seen everything that comes in here --
 
@@ -48,50 +56,70 @@ cdef class Stepper:
         """Keep the arrays, once: writeable, C-contiguous, apart from each other."""
         cdef Py_ssize_t k
         cdef cnp.ndarray a
-        if self._params is not None:
+        if self._call.tensors != NULL:
             raise TypeError(f"{type(self).__name__}: an optimizer cannot be set up twice")
-        self._call.tensors = <fl_tensor *>calloc(max(len(params), 1), sizeof(fl_tensor))
-        self._ends = <uintptr_t *>calloc(2 * max(len(params), 1), sizeof(uintptr_t))
-        if self._call.tensors == NULL or self._ends == NULL:
+        owners = tuple([owner_of(a) for a in params])
+        spans = sorted((a.ctypes.data, a.ctypes.data + a.nbytes) for a in params if a.size)
+        self._call.tensors = <fl_tensor *>calloc(len(params), sizeof(fl_tensor))
+        self._ends = <uintptr_t *>calloc(2 * len(params), sizeof(uintptr_t))
+        self._were = <memory *>calloc(len(params), sizeof(memory))
+        if self._call.tensors == NULL or self._ends == NULL or self._were == NULL:
             raise MemoryError
-        self._call.count = len(params)
         for k in range(len(params)):
             a = params[k]
             self._call.tensors[k].n = cnp.PyArray_SIZE(a)
             self._call.tensors[k].type = type_index(a)
             self._call.tensors[k].param = cnp.PyArray_DATA(a)
+            if owners[k] is not a:
+                self._were[k] = memory_of(<cnp.ndarray>owners[k])
             self._entries += <double>cnp.PyArray_SIZE(a)
-        spans = sorted((a.ctypes.data, a.ctypes.data + a.nbytes) for a in params if a.size)
         for k, (begin, end) in enumerate(spans):
             self._ends[2 * k] = begin
             self._ends[2 * k + 1] = end
         self._spans = len(spans)
+        self._owners = owners
         self._params = params
         self._keys = keys
+        self._call.count = len(params)
 
-    def _install(self, str kernel, param, options, list states not None, steps, products, long long t):
-        """Choose the kernel, the numbers that stay the same, and the states: for each parameter a tuple of arrays."""
+    def _install(self, str kernel, param, dict options not None, list states not None, steps, products, long long t,
+                 lr=None):
+        """Choose the kernel, the numbers that stay the same, and the states: for each parameter a tuple of arrays.
+
+        All at once, so that neither an exception nor an interrupt leaves half of it.
+        """
         cdef Py_ssize_t k
         cdef int j, found = find_update(kernel)
         cdef int on_nonfinite = _check.ON_NONFINITE.index(options["nonfinite"])
-        if self._busy:
-            raise _check.busy(self)
-        for j in range(5):
-            self._call.param[j] = param[j] if j < len(param) else 0.0
-        self._kernel = found
-        self._call.weight_decay = options["weight_decay"]
-        self._call.maximize = options["maximize"]
-        self._call.clip_value = options["clip_value"] or 0.0
-        self._call.clip_norm = options["clip_norm"] or 0.0
-        self._call.check_finite = on_nonfinite != 0
-        self._on_nonfinite = on_nonfinite
+        cdef double rate = self._rate if lr is None else lr
+        self._require_intact()
         for k in range(self._call.count):
-            for j in range(fl_updates[found].states):
-                self._call.tensors[k].state[j] = cnp.PyArray_DATA(states[k][j])
-            self._call.tensors[k].step = steps[k]
-            self._call.tensors[k].product = products[k]
-        self._states = states
-        self._t = t
+            for state in states[k]:
+                if cnp.PyArray_NBYTES(<cnp.ndarray?>state) != cnp.PyArray_NBYTES(<cnp.ndarray>self._params[k]):
+                    raise _check.changed_parameter(self, self._params, self._keys)
+        numbers = [(float(step), float(product)) for step, product in zip(steps, products, strict=True)]
+        with cython.critical_section(self):
+            busy = self._busy
+            if not busy:
+                for j in range(5):
+                    self._call.param[j] = param[j] if j < len(param) else 0.0
+                self._kernel = found
+                self._call.weight_decay = options["weight_decay"]
+                self._call.maximize = options["maximize"]
+                self._call.clip_value = options["clip_value"] or 0.0
+                self._call.clip_norm = options["clip_norm"] or 0.0
+                self._call.check_finite = on_nonfinite != 0
+                self._on_nonfinite = on_nonfinite
+                for k in range(self._call.count):
+                    for j in range(fl_updates[found].states):
+                        self._call.tensors[k].state[j] = cnp.PyArray_DATA(<cnp.ndarray>states[k][j])
+                    self._call.tensors[k].step, self._call.tensors[k].product = numbers[k]
+                self._states = states
+                self._chosen = options
+                self._rate = rate
+                self._t = t
+        if busy:
+            raise _check.busy(self)
 
     def _kept(self):
         """For each parameter its states."""
@@ -100,6 +128,18 @@ cdef class Stepper:
     def _arrays(self):
         """The parameters as a tuple."""
         return self._params
+
+    def _require_configured(self):
+        if self._params is None:
+            raise TypeError(f"{type(self).__name__}: the constructor of fastloss's optimizer has not been called")
+
+    def _require_intact(self):
+        """Raise unless the constructor has been called and each parameter is what it was then."""
+        cdef Py_ssize_t k
+        self._require_configured()
+        for k in range(self._call.count):
+            if not self._is_intact(k):
+                raise _check.changed_parameter(self, self._params, self._keys)
 
     def _progress(self):
         """For each parameter the steps that it has taken, and NAdam's product."""
@@ -115,19 +155,21 @@ cdef class Stepper:
     @property
     def lr(self):
         """The learning rate: a number, or a function of the number of steps taken. It may be set at any time."""
-        return self._rate if self._schedule is None else self._schedule
+        with cython.critical_section(self):
+            return self._rate if self._schedule is None else self._schedule
 
     @lr.setter
     def lr(self, value):
-        if callable(value):
-            self._schedule = value
-        else:
-            self._rate = _check.learning_rate(type(self).__name__, value)
-            self._schedule = None
+        schedule = value if callable(value) else None
+        cdef double rate = 0.0 if callable(value) else _check.learning_rate(type(self).__name__, value)
+        with cython.critical_section(self):
+            self._schedule = schedule
+            self._rate = rate
 
     @property
     def params(self):
         """The arrays that are updated, in the structure in which they were given."""
+        self._require_configured()
         if self._keys is None:
             return self._params[0]
         return list(self._params) if self._keys is True else dict(zip(self._keys, self._params))
@@ -153,26 +195,36 @@ cdef class Stepper:
         FloatingPointError
             A gradient is NaN or infinite, with ``nonfinite="raise"``.
         """
-        cdef double lr = self._rate
-        if self._schedule is not None:
-            lr = _check.learning_rate(type(self).__name__, self._schedule(self._t), at=self._t)
-        if self._busy:
-            raise _check.busy(self)
-        held = self._take(grads)
-        if held is None:
+        cdef double lr
+        with cython.critical_section(self):
+            lr, schedule = self._rate, self._schedule
+        if schedule is not None:
+            lr = _check.learning_rate(type(self).__name__, schedule(self._t), at=self._t)
+        held = self._collect(grads)
+        cdef int status = NOT_PLAIN if held is None else self._attempt(held, lr)
+        if status == NOT_PLAIN:
+            self._require_intact()
             held = _check.gradients(self, grads, self._params, self._keys)
-            if self._busy:
-                raise _check.busy(self)
-            if self._take_all(held) < 0:  # as plain arrays they fit; a parameter is what changed
+            status = self._attempt(held, lr)
+            if status == NOT_PLAIN:  # as plain arrays they fit; a parameter is what changed
                 raise _check.changed_parameter(self, self._params, self._keys)
-        if self._busy:  # reading the gradients may have let another thread in
+        if status == BUSY:
             raise _check.busy(self)
-        self._call.lr = lr
-        cdef fl_status status = self._run()
-        if status == FL_OK:
-            self._t += 1
-        elif self._on_nonfinite == 1:
+        if status != FL_OK and self._on_nonfinite == 1:
             raise _check.nonfinite(self, held, self._keys, self._call.bad_tensor, self._call.bad)
+
+    cdef int _attempt(self, tuple held, double lr) noexcept:
+        """Take the step if nothing stands against it; what C says, NOT_PLAIN, or BUSY."""
+        cdef int status = NOT_PLAIN
+        with cython.critical_section(self):
+            if self._busy:
+                status = BUSY
+            elif self._kernel >= 0 and self._take_all(held) == 0:
+                self._call.lr = lr
+                status = self._run()
+                if status == FL_OK:
+                    self._t += 1
+        return status
 
     cdef fl_status _run(self) noexcept:
         cdef fl_update_function function = fl_updates[self._kernel].function
@@ -185,8 +237,8 @@ cdef class Stepper:
         self._busy = False
         return status
 
-    cdef tuple _take(self, grads):
-        """Point the call at plain gradients; what must be kept alive meanwhile, or None if _check.py must look."""
+    cdef tuple _collect(self, grads):
+        """The gradients in the order of the parameters, or None if _check.py must look."""
         cdef tuple held
         if self._keys is None:
             held = (grads,)
@@ -201,9 +253,7 @@ cdef class Stepper:
                 held = tuple([grads[key] for key in self._keys])
             except KeyError:
                 return None
-        if len(held) != self._call.count or self._take_all(held) < 0:
-            return None
-        return held
+        return held if len(held) == self._call.count else None
 
     cdef int _take_all(self, tuple held) noexcept:
         """0 if every gradient and parameter is plain and they fit, else -1."""
@@ -218,7 +268,7 @@ cdef class Stepper:
             g = <cnp.ndarray>given
             w = <cnp.ndarray>self._params[k]
             t = &self._call.tensors[k]
-            if not cnp.PyArray_ISCARRAY(w) or cnp.PyArray_DATA(w) != t.param or cnp.PyArray_SIZE(w) != t.n:
+            if not self._is_intact(k) or not cnp.PyArray_ISWRITEABLE(w):
                 return -1
             if not cnp.PyArray_ISCARRAY_RO(g) or cnp.PyArray_TYPE(g) != cnp.PyArray_TYPE(w) or not same_shape(g, w):
                 return -1
@@ -226,6 +276,14 @@ cdef class Stepper:
                 return -1
             t.grad = cnp.PyArray_DATA(g)
         return 0
+
+    @cython.final
+    cdef inline bint _is_intact(self, Py_ssize_t k) noexcept:
+        """Whether a parameter and the memory that it is a view of are what they were: C would write past their end."""
+        cdef cnp.ndarray w = <cnp.ndarray>self._params[k]
+        cdef fl_tensor *t = &self._call.tensors[k]
+        return (cnp.PyArray_DATA(w) == t.param and cnp.PyArray_SIZE(w) == t.n and type_index(w) == t.type
+                and (self._were[k].data == NULL or is_still(<cnp.ndarray>self._owners[k], &self._were[k])))
 
     cdef bint _touches(self, uintptr_t begin, Py_ssize_t size) noexcept:
         """Whether a parameter has a byte in this memory: the last one that begins before its end decides."""

@@ -60,10 +60,10 @@ cdef class Regularizer:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __dir__(self):
-        return [*object.__dir__(self), *self._config]
+        return [*object.__dir__(self), *self._keywords()]
 
     def __repr__(self):
-        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._config.items())})"
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self._keywords().items())})"
 
     def __eq__(self, other):
         if type(self) is not type(other):
@@ -71,10 +71,18 @@ cdef class Regularizer:
         return self._config == (<Regularizer>other)._config
 
     def __hash__(self):
-        return hash((type(self), tuple(self._config.items())))
+        return hash((type(self), tuple(self._keywords().items())))
 
     def __reduce__(self):
-        return _rebuild, (type(self), self._config)
+        return _reduce(self)
+
+    def _keywords(self):
+        """The constructor's keywords."""
+        return dict(self._config or {})
+
+    def _require_configured(self):
+        if self._config is None:
+            raise TypeError(f"{type(self).__name__}: the constructor of fastloss's regularizer has not been called")
 
 
 cdef class Penalty(Regularizer):
@@ -91,6 +99,8 @@ cdef class Penalty(Regularizer):
     def value(self, w):
         """The penalty of ``w`` (any shape), a Python float."""
         cdef fl_regularizer_call call
+        if self._config is None:
+            self._require_configured()
         if is_plain(w):
             return self._flat(&call, <cnp.ndarray>w, None, 0)
         _, rows = _check.readable(type(self).__name__, "w", w)
@@ -100,6 +110,8 @@ cdef class Penalty(Regularizer):
         """``(value, grad)``; ``grad`` is a new array of w's shape and float type."""
         cdef fl_regularizer_call call
         cdef cnp.ndarray grad
+        if self._config is None:
+            self._require_configured()
         if is_plain(w):
             grad = new_like(<cnp.ndarray>w)
             return self._flat(&call, <cnp.ndarray>w, grad, 0), grad
@@ -114,6 +126,8 @@ cdef class Penalty(Regularizer):
         ``dw`` has w's shape and float type, is C-contiguous or row-strided, and shares no byte with ``w``.
         """
         cdef fl_regularizer_call call
+        if self._config is None:
+            self._require_configured()
         if is_plain(w) and fits(<cnp.ndarray>w, dw):
             return self._flat(&call, <cnp.ndarray>w, dw, 1)
         rows, grad_rows = _check.accumulator(type(self).__name__, w, dw)
@@ -136,6 +150,7 @@ cdef class Penalty(Regularizer):
         """
         cdef fl_regularizer_call call
         who = type(self).__name__
+        self._require_configured()
         step = _check.number(who, "step", step, low=0)
         rows = _check.flat_rows(_check.writeable(who, "w", w))
         set_shape(&call, rows)

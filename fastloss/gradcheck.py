@@ -45,7 +45,7 @@ def check_grad(function, x, target=None, *, sample_weight=None):
         loss = function
         if target is None:
             raise TypeError("check_grad: target is missing, but a loss needs one")
-        total = type(loss)(**{**loss._keywords(), "reduction": "sum"}) if loss.reduction == "none" else loss
+        total = loss._replace(reduction="sum") if loss.reduction == "none" else loss
 
         def function(z):
             return total.value_and_grad(z, target, sample_weight=sample_weight)

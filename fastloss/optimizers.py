@@ -7,16 +7,11 @@ In all of them ``w`` is a parameter, ``g`` its gradient after clipping, sign and
 
 from __future__ import annotations
 
-import io
-import json
-import os
-import zipfile
-import zlib
-
 import numpy as np
 
 from . import _check
 from ._core import Stepper
+from ._files import DAMAGED, read_file, write_file
 
 __all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "NAdam", "RAdam", "RMSprop"]
 
@@ -33,7 +28,7 @@ def zeros(like):
 class Optimizer(Stepper):
     """What all optimizers share: options, the state as a dict, and files. Not made by itself."""
 
-    __slots__ = ("_chosen",)
+    __slots__ = ()
 
     # option: its check; subclasses add theirs
     _common = {
@@ -61,12 +56,12 @@ class Optimizer(Stepper):
         who = type(self).__name__
         chosen = {name: check(who, name, options[name]) for name, check in self._checks().items()}
         kernel, param, names = self._plan(chosen)
-        self.lr = lr
+        lr = _check.rate_or_schedule(who, lr)
         arrays, keys = _check.parameters(who, params)
         self._adopt(arrays, keys)
+        self.lr = lr
         states = [self._fresh(chosen, names, w) for w in arrays]
         self._install(kernel, param, chosen, states, [0.0] * len(arrays), [1.0] * len(arrays), 0)
-        self._chosen = chosen
 
     @classmethod
     def _checks(cls):
@@ -101,7 +96,6 @@ class Optimizer(Stepper):
             steps.append(float(step or 0))
             products.append(product)
         self._install(kernel, numbers, options, states, steps, products, int(max(steps)))
-        self._chosen = options
         return self
 
     def _change(self, options):
@@ -109,10 +103,9 @@ class Optimizer(Stepper):
         kernel, numbers, _ = self._plan(options)
         steps, products = zip(*self._progress(), strict=True)
         self._install(kernel, numbers, options, self._kept(), steps, products, self.t)
-        self._chosen = options
 
     def __getattr__(self, name):
-        if name in type(self)._checks():
+        if self._chosen is not None and name in self._chosen:
             return self._chosen[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
@@ -120,8 +113,8 @@ class Optimizer(Stepper):
         return [*object.__dir__(self), *self._checks()]
 
     def __repr__(self):
-        options = ", ".join(f"{k}={v!r}" for k, v in {"lr": self.lr, **self._chosen}.items())
-        count = len(self._arrays())
+        options = ", ".join(f"{k}={v!r}" for k, v in {"lr": self.lr, **(self._chosen or {})}.items())
+        count = len(self._arrays() or ())
         return f"<{type(self).__name__} of {count} array{'s' * (count != 1)} after {self.t} steps: {options}>"
 
     # -- the state --
@@ -141,6 +134,7 @@ class Optimizer(Stepper):
         PyTorch's ``load_state_dict`` wants tensors in place of the arrays: turn every array of ``state[...]`` into one
         with ``torch.from_numpy``.
         """
+        self._require_intact()
         _, _, names = self._plan(self._chosen)
         state = {}
         for k, ((step, product), kept) in enumerate(zip(self._progress(), self._kept(), strict=True)):
@@ -180,6 +174,7 @@ class Optimizer(Stepper):
             The state is of another layout, optimizer, or number or shape of parameters.
         """
         who = type(self).__name__
+        self._require_intact()
         entries, saved, indices = _check.saved_groups(who, state)
         params = self._arrays()
         if len(indices) != len(params):
@@ -188,7 +183,7 @@ class Optimizer(Stepper):
         kernel, numbers, names = self._plan(chosen)
         states, steps, products = [], [], []
         for index, param in zip(indices, params, strict=True):
-            entry = entries.get(index, entries.get(str(index), {}))
+            entry = _check.saved_entry(who, entries, index)
             kept, step, product = self._saved_state(f"state[{index!r}]", entry, chosen, names, param)
             states.append(kept)
             steps.append(float(step))
@@ -197,10 +192,7 @@ class Optimizer(Stepper):
         lr = None if callable(self.lr) or "lr" not in saved else _check.learning_rate(who, saved["lr"])
         if not self._counts_steps:  # only whether the first step has been taken matters, and that the buffer tells
             steps = [float(max(t, 1)) if step else 0.0 for step in steps]
-        self._install(kernel, numbers, chosen, states, steps, products, t)
-        self._chosen = chosen
-        if lr is not None:
-            self.lr = lr
+        self._install(kernel, numbers, chosen, states, steps, products, t, lr)
 
     @classmethod
     def _options_in(cls, saved, chosen):
@@ -211,8 +203,11 @@ class Optimizer(Stepper):
             key = cls._renamed.get(name, name)
             if key in saved:
                 value = saved[key]
-                chosen[name] = check(who, name, bool(value) if check is _check.flag and value in (0, 1) else value)
+                whole = check is _check.flag and isinstance(value, int) and value in (0, 1)
+                chosen[name] = check(who, name, bool(value) if whole else value)
         decoupled = saved.get("decoupled_weight_decay")
+        if decoupled is not None:
+            decoupled = _check.flag(who, "decoupled_weight_decay", decoupled)
         if decoupled is not None and decoupled != cls._fixed.get("decoupled_weight_decay") and chosen["weight_decay"]:
             raise ValueError(f"{who}: state has decoupled_weight_decay={decoupled!r}, but {who} cannot have that")
         return chosen
@@ -263,42 +258,56 @@ class Optimizer(Stepper):
 
         Parameters
         ----------
-        path : str or path-like
+        path : str, bytes or path-like
             Replaced if it exists. No ending is added.
         """
+        path = _check.path(type(self).__name__, path)
         arrays, about = plain_state(self.state_dict())
-        write_file(os.fspath(path), {"optimizer": type(self).__name__, **about}, arrays)
+        write_file(path, {"optimizer": type(self).__name__, **about}, arrays)
 
     def load(self, path):
         """Take over a state that :meth:`save` has written; as :meth:`load_state_dict`.
 
         Parameters
         ----------
-        path : str or path-like
+        path : str, bytes or path-like
 
         Raises
         ------
         ValueError
-            The file is damaged, or of another optimizer.
+            The file is damaged, or of another optimizer or other parameters. Nothing has changed, and no more memory
+            was taken than the state of these parameters needs.
         """
         who = type(self).__name__
+        path = _check.path(who, path)
+        self._require_intact()
         with open(path, "rb") as opened:
             try:
-                about, arrays = read_file(opened)
+                about, arrays = read_file(opened, state_shapes(self))
                 saved, optimizer = nested_state(arrays, about), about["optimizer"]
             except DAMAGED as error:
-                raise ValueError(f"{who}: {os.fspath(path)!r} is not a file written by save ({error})") from error
+                raise ValueError(f"{who}: {path!r} is not a file written by save ({_check.brief(error)})") from error
         if optimizer != who:
-            raise ValueError(f"{who}: {os.fspath(path)!r} holds the state of {optimizer}")
+            raise ValueError(f"{who}: {path!r} holds the state of {_check.shown(optimizer)}")
         try:
             self.load_state_dict(saved)
-        except (TypeError, OverflowError) as error:
-            raise ValueError(f"{who}: {os.fspath(path)!r} is damaged ({error})") from error
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{who}: {path!r} does not fit ({_check.brief(error)})") from error
 
 
-# What reading a damaged file may raise, from the file system to the JSON in it.
-DAMAGED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError, RuntimeError)
-DAMAGED += (EOFError, OSError, zipfile.BadZipFile, zlib.error)
+# Whatever PyTorch calls a state of any of these optimizers; and what is kept of a parameter beside such arrays.
+STATES = ("momentum_buffer", "sum", "square_avg", "acc_delta", "grad_avg")
+STATES += ("exp_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_inf")
+NUMBERS = ("step", "mu_product")
+
+
+def state_shapes(optimizer):
+    """Name -> shape of whatever a file may hold of an optimizer's state."""
+    return {
+        f"{k}.{name}": () if name in NUMBERS else w.shape
+        for k, w in enumerate(optimizer._arrays())
+        for name in (*STATES, *NUMBERS)
+    }
 
 
 def plain_state(state):
@@ -314,44 +323,6 @@ def nested_state(arrays, about):
         k, name = key.split(".")
         state.setdefault(int(k), {})[name] = array
     return {"state": state, "param_groups": about["param_groups"], "t": about["t"]}
-
-
-def write_file(path, about, arrays):
-    """Write what JSON can say, and arrays by name, as one npz file without pickle."""
-    content = io.BytesIO()
-    np.savez(content, about=np.array(json.dumps({**about, "entries": sorted(arrays)})), **arrays)
-    replace_file(path, content.getbuffer())
-
-
-def read_file(opened):
-    """What :func:`write_file` wrote; raises one of DAMAGED if the file is no longer that."""
-    with np.load(opened, allow_pickle=False) as file:
-        about = json.loads(str(file["about"]))
-        if sorted(file.files) != sorted(["about", *about["entries"]]):
-            raise ValueError("entries are missing or too many")
-        return about, {key: file[key] for key in about["entries"]}
-
-
-def replace_file(path, content):
-    """Write a file such that at any moment the old or the new one is there."""
-    folder, name = os.path.split(os.path.abspath(path))
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    if hasattr(os, "O_DIRECTORY"):  # the new name itself must reach the disk too
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 class SGD(Optimizer):

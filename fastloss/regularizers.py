@@ -155,11 +155,7 @@ class MaxNorm(Regularizer):
 
     def __init__(self, limit, axis=0):
         limit = _check.number("MaxNorm", "limit", limit, low=0, open_low=True)
-        if isinstance(axis, (tuple, list)):
-            axis = tuple(_check.optional_index("MaxNorm", "axis", a) for a in axis)
-        else:
-            axis = _check.optional_index("MaxNorm", "axis", axis)
-        self._set({"limit": limit, "axis": axis})
+        self._set({"limit": limit, "axis": _check.axes("MaxNorm", "axis", axis)})
 
     def project(self, w):
         """Scale what is above the limit, in place.
@@ -168,6 +164,7 @@ class MaxNorm(Regularizer):
         entries are within 2 ULP and the rounding of the norm's sum (in double). A slice that holds NaN stays as it is;
         one that holds an infinity becomes 0, and NaN where it was infinite.
         """
+        self._require_configured()
         w = _check.writeable("MaxNorm", "w", w)
         axes = _check.axes_of("MaxNorm", self.axis, w.ndim)
         if w.size == 0:

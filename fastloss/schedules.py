@@ -7,6 +7,7 @@ An optimizer takes any function ``t -> lr``; these are the usual ones. They can 
 from __future__ import annotations
 
 import math
+import sys
 
 from . import _check
 
@@ -22,7 +23,8 @@ class Schedule:
         self._name, self._arguments = name, arguments
 
     def __call__(self, t):
-        """The learning rate after ``t`` steps."""
+        """The learning rate after ``t`` steps, a whole number of at least 0; inf where it is beyond all floats."""
+        t = _check.steps_taken(self._name, t)
         return _FORMULAS[self._name](t, *self._arguments.values())
 
     def __repr__(self):
@@ -40,10 +42,21 @@ class Schedule:
         return Schedule, (self._name, self._arguments)
 
 
+def _geometric(lr, factor, n):
+    """``lr * factor**n``, and where the power alone is beyond all floats, the product in logarithms."""
+    try:
+        return lr * factor**n
+    except OverflowError:
+        logarithm = math.log(lr) + n * math.log(factor) if lr > 0 else -math.inf
+        return math.exp(logarithm) if logarithm < LOG_MAX else math.inf
+
+
+LOG_MAX = math.log(sys.float_info.max)
+
 _FORMULAS = {
     "constant": lambda t, lr: lr,
-    "step": lambda t, lr, every, factor: lr * factor ** (t // every),
-    "exponential": lambda t, lr, decay: lr * decay**t,
+    "step": lambda t, lr, every, factor: _geometric(lr, factor, t // every),
+    "exponential": lambda t, lr, decay: _geometric(lr, decay, t),
     "inverse_time": lambda t, lr, decay: lr / (1 + decay * t),
     "cosine": lambda t, lr, steps, final: final + (lr - final) * (1 + math.cos(math.pi * min(t, steps) / steps)) / 2,
     "linear_warmup": lambda t, lr, steps: (lr(t) if callable(lr) else lr) * min(1.0, (t + 1) / steps),

@@ -485,7 +485,7 @@ def test_a_damaged_or_foreign_file_is_a_value_error_and_changes_nothing(tmp_path
         file.writestr("about.npy", "x")
     with pytest.raises(ValueError, match="is not a file written by save"):
         opt.load(damaged)
-    with pytest.raises(ValueError, match=r"RMSprop: .* holds the state of Adam"):
+    with pytest.raises(ValueError, match=r"RMSprop: .* holds the state of 'Adam'"):
         fl.RMSprop(cases.start()).load(good)
     with pytest.raises(FileNotFoundError):
         opt.load(tmp_path / "absent")

@@ -23,7 +23,7 @@ class Objective:
         self.loss, self.hessian = loss, _check.hessian(who, hessian)
         if self.hessian == "upper" and loss._target_kind == "pairs":
             raise ValueError(f"{who}: hessian is 'upper', but no bound is known for {loss!r}")
-        self._sum = type(loss)(**{**loss._keywords(), "reduction": "sum"})
+        self._sum = loss._replace(reduction="sum")
 
     def __repr__(self):
         return f"objective({self.loss!r}, hessian={self.hessian!r})"
@@ -71,7 +71,7 @@ class Metric:
             raise TypeError(f"metric: loss is a {type(loss).__name__}, but must be a loss of fastloss")
         self.loss = loss
         self.__name__ = type(loss).__name__ if name is None else name
-        self._mean = type(loss)(**{**loss._keywords(), "reduction": "mean"})
+        self._mean = loss._replace(reduction="mean")
 
     def __repr__(self):
         return f"metric({self.loss!r}, name={self.__name__!r})"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The file from which a training run goes on: what is in it, and whether it belongs to the run at hand.
 
-How a file is written so that it is always whole is in ``optimizers.py``.
+How a file is written so that it is always whole, and read without trust, is in ``_files.py``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import zlib
 
 import numpy as np
 
-from ..optimizers import DAMAGED, nested_state, plain_state, read_file, write_file
+from .._files import DAMAGED, read_file, write_file
+from ..optimizers import nested_state, plain_state, state_shapes
 
 
 class Checkpoint:
@@ -45,7 +46,9 @@ class Checkpoint:
             return None
         with opened:
             try:
-                content, arrays = read_file(opened)
+                shapes = {f"optimizer.{name}": shape for name, shape in state_shapes(result.optimizer).items()}
+                shapes |= {"w": result.w.shape, "best_w": result.w.shape}
+                content, arrays = read_file(opened, shapes, os.fstat(opened.fileno()).st_size)
                 run = content["run"]
                 _ = [run[key] for key in self.run]
             except DAMAGED as error:

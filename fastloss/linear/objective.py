@@ -109,7 +109,7 @@ class Objective:
         given = _check.as_array("Objective", "y", y)
         if given.ndim == 0 or given.shape[0] != n:
             raise ValueError(f"Objective: y has shape {given.shape}, but X has {n} rows")
-        keywords = {**loss._keywords(), "reduction": "sum"}
+        keywords = {"reduction": "sum"}
         self._labels = kind == "classes" and not (given.ndim == 2 and loss._takes_probabilities)
         if self._labels:
             self.y, self._ignore = _check.as_labels("Objective", "y", given, loss._config_ignore_index)
@@ -129,7 +129,7 @@ class Objective:
                 raise ValueError(f"Objective: n_classes is {n_classes}, but y and the loss have {inferred} score(s)")
         self._single = not self._labels and kind != "pairs" and given.ndim == 1
         self._is_root = isinstance(loss, RootMeanSquaredError)  # of which the squares add up
-        self._sum_loss = SquaredError(reduction="sum") if self._is_root else type(loss)(**keywords)
+        self._sum_loss = SquaredError(reduction="sum") if self._is_root else loss._replace(**keywords)
 
     def _count_classes(self):
         """The largest label plus one, or as many as the loss has class weights."""
