@@ -91,7 +91,7 @@ FL_INLINE vreal at_lane(const real *parameter, int lane) { return v_load(paramet
 
 /* Calls `body` for every strip of a part. */
 FL_INLINE double strips(void (*body)(strip *s), const fl_regularizer_call *call, fl_part part) {
-    const int table = call->k == 1 && call->x_step == 1;
+    const int table = fl_is_table(call);
     strip s;
     s.call = call;
     s.shared = !table;

@@ -241,7 +241,7 @@ static void make_weights(loss_run *run, const loss_case *from, source *s) {
         run->weight = new_table((entry_type)from->type, from->n, width, from->gap, from->shift, from->backwards);
         for (ptrdiff_t i = 0; i < from->n; i++)
             for (ptrdiff_t j = 0; j < width; j++) set(&run->weight, i, j, (double)take(s, 8) / 4);
-        if (from->bad_weight && from->n)
+        if (from->bad_weight && from->n && width)
             set(&run->weight, (ptrdiff_t)take(s, 256) % from->n, (ptrdiff_t)take(s, 256) % width, bad[take(s, 5)]);
     }
     if (from->per_column) {
@@ -290,7 +290,8 @@ static fl_status expected_status(const loss_run *run, ptrdiff_t *bad) {
 static void check_loss(loss_run *run, fl_status status) {
     ptrdiff_t bad;
     const fl_status expected = expected_status(run, &bad);
-    const int written = status == FL_OK && run->from->n > 0 && run->from->c > 0;
+    const int labels = losses[run->from->loss].kind == LABELS;
+    const int written = status == FL_OK && run->from->n > 0 && (run->from->c > 0 || labels);
     if (status != FL_WEIGHT_OVERFLOW) { /* of class weights beyond reason only: not worth a second computation */
         CHECK(status == expected, "status %d instead of %d", status, expected);
         CHECK(expected == FL_OK || run->call.bad == bad, "bad is %td instead of %td", run->call.bad, bad);
@@ -303,6 +304,7 @@ static void check_loss(loss_run *run, fl_status status) {
     check_table(&run->grad, written, "grad");
     check_table(&run->hess, written, "hess");
     run->hash = (uint64_t)status;
+    if (status != FL_OK) return;
     hash_number(&run->hash, run->call.value);
     hash_number(&run->hash, run->call.weight_total);
     hash_table(&run->hash, &run->loss);
