@@ -19,12 +19,23 @@ HEADERS = sorted([*Path("src_c").rglob("*.h"), *Path("fastloss/include").iterdir
 PYX_PARTS = sorted([*Path("fastloss").glob("*.pxi"), *Path("fastloss").glob("*.pxd")])
 INCLUDES = ["fastloss/include", "src_c", "src_c/kernels", "src_c/simd"]
 
-MACHINE = platform.machine().lower()
+
+def machine():
+    """The processor to compile for. macOS: one, that of ARCHFLAGS or this one's; kernel sets of two do not mix."""
+    if sys.platform == "darwin":
+        os.environ.setdefault("ARCHFLAGS", f"-arch {platform.machine()}")
+        return os.environ["ARCHFLAGS"].split()[-1].lower()
+    return platform.machine().lower()
+
+
+MACHINE = machine()
 GNU = ["-O3", "-g0", "-std=c11", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
 
 # The kernel sets and what makes the compiler emit their instructions.
 TARGETS = {"scalar": ["-O2", "-ftree-vectorize"]}  # -O3 makes it half as large again, and no faster
-if MACHINE in ("x86_64", "amd64"):
+if sys.platform == "win32":
+    pass  # gcc leaves 32-byte vectors unaligned on the stack there (GCC bug 54412)
+elif MACHINE in ("x86_64", "amd64"):
     TARGETS["avx2"] = ["-mavx2", "-mfma"]
     TARGETS["avx512"] = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx2", "-mfma"]
 elif MACHINE in ("aarch64", "arm64"):
@@ -37,8 +48,8 @@ class BuildKernels(build_ext):
     def build_extension(self, ext):
         msvc = self.compiler.compiler_type == "msvc"
         targets = {"scalar": []} if msvc else TARGETS
-        base = ["/O2", "/std:c11"] if msvc else GNU
-        threads = [] if msvc else ["-pthread"]
+        base = ["/O2", "/std:c11", "/fp:precise"] if msvc else GNU
+        threads = [] if sys.platform == "win32" else ["-pthread"]
         have = [(f"FL_HAVE_{name.upper()}", None) for name in targets if name != "scalar"]
         jobs = [(source, "core", base + threads, have) for source in SOURCES]
         for name, flags in targets.items():
