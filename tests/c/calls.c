@@ -264,16 +264,13 @@ static void make_results(loss_run *run, const loss_case *from) {
 static fl_status expected_status(const loss_run *run, ptrdiff_t *bad) {
     const loss_case *from = run->from;
     const int labels = losses[from->loss].kind == LABELS;
-    double total = 0;
     *bad = -1;
     if (from->n <= 0 || (from->c <= 0 && !labels)) return FL_OK;
     for (ptrdiff_t i = 0; i < from->n; i++) {
-        double row = run->weight.memory ? 0 : 1;
         for (ptrdiff_t j = 0; run->weight.memory && j < run->weight.columns; j++) {
             const double w = get(&run->weight, i, j);
             *bad = i * run->weight.columns + j;
             if (!(w >= 0 && w < INFINITY)) return FL_BAD_WEIGHT;
-            row += w;
         }
         if (labels) {
             const int64_t label = label_of(&run->target, i);
@@ -281,9 +278,7 @@ static fl_status expected_status(const loss_run *run, ptrdiff_t *bad) {
             if (from->ignore && label == IGNORED) continue;
             if (label < 0 || label >= from->c) return FL_BAD_LABEL;
         }
-        total += row;
     }
-    *bad = -1;
     return FL_OK;
 }
 

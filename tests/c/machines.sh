@@ -33,17 +33,17 @@ with_cache() { command -v ccache >/dev/null && echo "ccache $1" || echo "$1"; }
 build native "$(with_cache gcc)"
 run native any "$out/native/core.exe"
 if [ "$(uname -m)" = x86_64 ] && have qemu-x86_64 qemu-user; then
-    run x86_64-without-avx scalar qemu-x86_64 -cpu Nehalem "$out/native/core.exe" quick
-    run x86_64-with-avx2 avx2 qemu-x86_64 -cpu Haswell "$out/native/core.exe" quick
+    run x86_64-without-avx scalar env FORKS=none qemu-x86_64 -cpu Nehalem "$out/native/core.exe" quick
+    run x86_64-with-avx2 avx2 env FORKS=none qemu-x86_64 -cpu Haswell "$out/native/core.exe" quick
     echo "avx512 is compiled, but run only where the processor has it: qemu does not emulate it"
 fi
 if have aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu && have qemu-aarch64 qemu-user; then
     build aarch64 "$(with_cache aarch64-linux-gnu-gcc)" LDFLAGS=-static
-    run aarch64 neon qemu-aarch64 "$out/aarch64/core.exe" quick
+    run aarch64 neon env FORKS=none qemu-aarch64 "$out/aarch64/core.exe" quick
 fi
 if have s390x-linux-gnu-gcc gcc-s390x-linux-gnu && have qemu-s390x qemu-user; then
     build s390x "$(with_cache s390x-linux-gnu-gcc)" LDFLAGS=-static
-    run s390x scalar qemu-s390x "$out/s390x/core.exe" quick
+    run s390x scalar env FORKS=none qemu-s390x "$out/s390x/core.exe" quick
 fi
 if have clang clang; then
     build clang "$(with_cache clang)"
