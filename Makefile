@@ -14,7 +14,8 @@ PEERS := torch==2.13.0 keras==3.15.1
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-peers bench lint format clean sanitize fuzz machines coverage coverage-c
+.PHONY: help demo test test-peers bench lint format clean sanitize sanitize-memory sanitize-threads fuzz machines \
+        coverage coverage-c
 
 help:
 	@echo "make demo        train the SVM and the softmax classifier on handwritten digits, against NumPy"
@@ -58,9 +59,13 @@ ASAN := $(CHECKED) -fsanitize=address,undefined,float-cast-overflow,fuzzer-no-li
 FUZZ_SECONDS ?= 60
 FUZZ_RUNS ?= -1
 
-sanitize: need-clang
+sanitize: sanitize-memory sanitize-threads
+
+sanitize-memory: need-clang
 	$(CORE) OUT=../../build/c/asan CC="$(CACHE)clang" TARGETS="$(SETS)" CFLAGS="$(ASAN)" core
 	build/c/asan/core.exe quick > build/c/asan/hashes.txt
+
+sanitize-threads: need-clang
 	$(CORE) OUT=../../build/c/tsan CC="$(CACHE)clang" TARGETS="$(SETS)" CFLAGS="$(CHECKED) -fsanitize=thread $(SMALL)" core
 	FORKS=none build/c/tsan/core.exe quick > build/c/tsan/hashes.txt
 
@@ -78,7 +83,7 @@ coverage: coverage-c
 
 coverage-c:
 	rm -rf build/c/coverage
-	$(CORE) OUT=../../build/c/coverage CC=gcc TARGETS="$(SETS)" CFLAGS="-O0 --coverage" core
+	$(CORE) OUT=../../build/c/coverage CC=gcc TARGETS="$(SETS)" CFLAGS="-O0 --coverage $(SMALL)" core
 	build/c/coverage/core.exe quick > build/c/coverage/hashes.txt
 	ATFORK_FAILS=1 FASTLOSS_TARGET=scalar build/c/coverage/core.exe quick > build/c/coverage/hashes.txt
 	python3 tests/c/coverage.py build/c/coverage
