@@ -25,6 +25,8 @@ help:
 	@echo "make test        all tests but those against other libraries, and the examples in the docstrings"
 	@echo "make test-oldest the estimators' tests with the oldest scikit-learn; wants Python 3.10 or 3.11"
 	@echo "make test-peers  the tests against PyTorch, XGBoost, LightGBM, JAX, Keras and numba"
+.PHONY: help demo test test-peers bench lint format clean sanitize sanitize-memory sanitize-threads fuzz machines \
+        coverage coverage-c
 
 help:
 	@echo "make demo        train the SVM and the softmax classifier on handwritten digits, against NumPy"
@@ -37,6 +39,10 @@ help:
 	@echo "make accuracy    the errors of the elementary functions, over all float32 numbers; takes half an hour"
 	@echo "make lib         libfastloss.a and .so in build/c, without Python; -j4 is faster"
 	@echo "make install-lib PREFIX=/usr/local DESTDIR= installs them with headers and fastloss.pc"
+	@echo "make sanitize    the C core's own test under address, undefined-behaviour and thread sanitizers"
+	@echo "make fuzz        feed the C core hostile calls for FUZZ_SECONDS=60"
+	@echo "make machines    the C core's test on every machine that can be emulated here, and their bits compared"
+	@echo "make coverage    which lines and branches the tests reach"
 	@echo "make lint        style checks; make format mends what it can"
 	@echo "make clean       remove what the others made"
 
@@ -80,6 +86,53 @@ lib:
 
 install-lib:
 	$(MAKE) -C src_c install
+# ---- the C core by itself: tests/c/Makefile compiles it without Python ----
+
+CACHE := $(if $(shell command -v ccache),ccache )
+CORE := $(MAKE) -s -j$(shell nproc 2>/dev/null || echo 2) -C tests/c
+# Those of the kernel sets that this machine runs.
+SETS := scalar $(if $(shell grep -m1 -o ' avx2 ' /proc/cpuinfo 2>/dev/null),avx2) \
+        $(if $(shell grep -m1 -o ' avx512vl ' /proc/cpuinfo 2>/dev/null),avx512) \
+        $(if $(filter aarch64 arm64,$(shell uname -m)),neon)
+CHECKED := -O1 -g1 -fno-omit-frame-pointer -fno-sanitize-recover=all
+# Small parts, and threads from 64 entries on: what takes large arrays otherwise happens in small ones as well.
+SMALL := -DFL_PART_ENTRIES=64 -DFL_UPDATE_PART=64 -DFL_PARALLEL_WORK=64.0
+ASAN := $(CHECKED) -fsanitize=address,undefined,float-cast-overflow,fuzzer-no-link $(SMALL)
+FUZZ_SECONDS ?= 60
+FUZZ_RUNS ?= -1
+
+sanitize: sanitize-memory sanitize-threads
+
+sanitize-memory: need-clang
+	$(CORE) OUT=../../build/c/asan CC="$(CACHE)clang" TARGETS="$(SETS)" CFLAGS="$(ASAN)" core
+	build/c/asan/core.exe quick > build/c/asan/hashes.txt
+
+sanitize-threads: need-clang
+	$(CORE) OUT=../../build/c/tsan CC="$(CACHE)clang" TARGETS="$(SETS)" CFLAGS="$(CHECKED) -fsanitize=thread $(SMALL)" core
+	FORKS=none build/c/tsan/core.exe quick > build/c/tsan/hashes.txt
+
+# Its corpus stays in build/c/corpus; what it finds is written to build/c/found-*.
+fuzz: need-clang
+	$(CORE) OUT=../../build/c/asan CC="$(CACHE)clang" TARGETS="$(SETS)" CFLAGS="$(ASAN)" fuzz
+	mkdir -p build/c/corpus
+	build/c/asan/fuzz.exe build/c/corpus -max_total_time=$(FUZZ_SECONDS) -runs=$(FUZZ_RUNS) -max_len=400 -timeout=20 \
+		-artifact_prefix=build/c/found- -print_final_stats=1 -verbosity=0
+
+machines:
+	tests/c/machines.sh
+
+coverage: coverage-c
+
+coverage-c:
+	rm -rf build/c/coverage
+	$(CORE) OUT=../../build/c/coverage CC=gcc TARGETS="$(SETS)" CFLAGS="-O0 --coverage $(SMALL)" core
+	build/c/coverage/core.exe quick > build/c/coverage/hashes.txt
+	ATFORK_FAILS=1 FASTLOSS_TARGET=scalar build/c/coverage/core.exe quick > build/c/coverage/hashes.txt
+	python3 tests/c/coverage.py build/c/coverage
+
+.PHONY: need-clang
+need-clang:
+	@command -v clang >/dev/null || { echo "this needs clang and its runtime: apt-get install clang libclang-rt-14-dev"; exit 1; }
 
 lint: $(V)/.ruff
 	$(V)/bin/ruff check .

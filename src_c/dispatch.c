@@ -10,6 +10,7 @@
 #include "function_call.h"
 #include "loss_call.h"
 #include "regularizer_call.h"
+#include "shared.h"
 #include "update_call.h"
 
 /* The build defines FL_HAVE_name for every kernel set it compiled. */
@@ -48,8 +49,8 @@ static const target targets[] = {
     FL_ENTRY(scalar, always)};
 static const int target_count = (int)(sizeof targets / sizeof targets[0]);
 
-/* One word, written whole: a thread sees the old or the new set. */
-static const target *volatile active;
+/* A thread sees the old or the new set; both are constant, so no more order is needed. */
+static FL_SHARED(const target *) active;
 
 const char *fl_target_name(int wanted) {
     for (int i = 0; i < target_count; i++)
@@ -60,7 +61,7 @@ const char *fl_target_name(int wanted) {
 int fl_use_target(const char *name) {
     for (int i = 0; i < target_count; i++)
         if (strcmp(targets[i].name, name) == 0 && targets[i].supported()) {
-            active = &targets[i];
+            FL_STORE(active, &targets[i]);
             return 1;
         }
     return 0;
@@ -68,11 +69,11 @@ int fl_use_target(const char *name) {
 
 /* First use: FASTLOSS_TARGET if it names a set that runs here, else the best. */
 static const target *active_target(void) {
-    if (!active) {
+    if (!FL_LOAD(active)) {
         const char *wanted = getenv("FASTLOSS_TARGET");
         if (!wanted || !fl_use_target(wanted)) fl_use_target(fl_target_name(0));
     }
-    return active;
+    return FL_LOAD(active);
 }
 
 const char *fl_compiler(void) {

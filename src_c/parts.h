@@ -5,7 +5,9 @@
 
 #include "table.h"
 
+#ifndef FL_PART_ENTRIES /* the fuzzer has them smaller, so that small arrays make several parts */
 #define FL_PART_ENTRIES 16384 /* entries of a part: 64 to 128 KB a float array, so a part's arrays fit in L2 */
+#endif
 
 typedef struct fl_grid {
     ptrdiff_t rows_per_part, parts_per_row, columns_per_part;

@@ -31,7 +31,7 @@ static void plan_entries(run *r) {
 static void plan_features(run *r) {
     const ptrdiff_t n = r->call->n, k = r->call->k, entries = k > FL_PART_ENTRIES / n ? FL_PART_ENTRIES : n * k;
     r->grid.rows_per_part = n;
-    r->grid.columns_per_part = k == 1 && r->call->x_step == 1 ? FL_PART_COLUMNS : FL_PART_ENTRIES / entries;
+    r->grid.columns_per_part = fl_is_table(r->call) ? FL_PART_COLUMNS : FL_PART_ENTRIES / entries;
 }
 
 static double run_part(const void *context, ptrdiff_t item) {

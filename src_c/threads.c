@@ -12,24 +12,26 @@
 #include "threads.h"
 
 #include "fastloss.h"
+#include "shared.h"
 
 #if (defined(__unix__) || defined(__APPLE__)) && defined(__GNUC__)
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <unistd.h>
 #define FL_HAS_THREADS 1
 #else
 #define FL_HAS_THREADS 0
 #endif
 
+#ifndef FL_PARALLEL_WORK
 #define FL_PARALLEL_WORK 65536.0 /* cheap entries; below, waking a thread costs about what it saves */
+#endif
 
-static int thread_limit = 1; /* the Python module and fl_set_num_threads say otherwise */
+static FL_SHARED(int) thread_limit = 1; /* the Python module and fl_set_num_threads say otherwise */
 
-void fl_set_num_threads(int threads) { thread_limit = threads < 1 ? 1 : threads; }
-int fl_get_num_threads(void) { return thread_limit; }
+void fl_set_num_threads(int threads) { FL_STORE(thread_limit, threads < 1 ? 1 : threads); }
+int fl_get_num_threads(void) { return FL_LOAD(thread_limit); }
 int fl_has_threads(void) { return FL_HAS_THREADS; }
 
 /* The range of a group: items / groups rounded both ways, without the overflow of items * group. */
@@ -126,7 +128,10 @@ static void in_child(void) {
     atomic_store(&pool.at_work, 0);
     atomic_flag_clear(&pool.taken);
 }
-__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, in_child); }
+static int forks_watched; /* else a child would count on threads that it does not have: no helpers at all then */
+__attribute__((constructor)) static void watch_forks(void) {
+    forks_watched = pthread_atfork(NULL, NULL, in_child) == 0;
+}
 
 static int processors(void) {
 #if defined(__linux__)
@@ -138,7 +143,7 @@ static int processors(void) {
 
 /* Threads for so many helpers, as far as the processors go; how many there are. Called with the lock. */
 static int grow_pool(int wanted) {
-    if (!pool.processors) pool.processors = processors();
+    if (!pool.processors) pool.processors = forks_watched ? processors() : 1;
     if (wanted > pool.processors - 1) wanted = pool.processors - 1;
     if (wanted > FL_MAX_HELPERS) wanted = FL_MAX_HELPERS;
     if (pool.threads < wanted) {
@@ -190,8 +195,8 @@ static int run_with_helpers(fl_group_task task, void *context, ptrdiff_t items, 
 void fl_run_groups(fl_group_task task, void *context, ptrdiff_t items, double work) {
     const ptrdiff_t groups = items < FL_GROUPS ? items : FL_GROUPS;
 #if FL_HAS_THREADS
-    if (thread_limit > 1 && groups > 1 && work >= FL_PARALLEL_WORK &&
-        run_with_helpers(task, context, items, groups, thread_limit))
+    const int threads = fl_get_num_threads();
+    if (threads > 1 && groups > 1 && work >= FL_PARALLEL_WORK && run_with_helpers(task, context, items, groups, threads))
         return;
 #endif
     (void)work;

@@ -9,7 +9,7 @@
 #include "threads.h"
 #include "update_rates.h"
 
-#define FL_UPDATE_COST 0.25 /* what an entry counts when threads are considered: they start from 131,072 entries */
+#define FL_UPDATE_COST 0.25 /* what an entry counts when threads are considered: they start from 262,144 entries */
 #define FL_NORM_EPS 1e-6    /* added to the norm that divides, as PyTorch does */
 
 typedef struct run {

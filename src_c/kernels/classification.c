@@ -75,7 +75,7 @@ POINTWISE(hinge_squared, hinge_squared)
  *     l = a F L,   dl/dx = -a F B with B = gamma p L + u,   d2l/dx2 = a F p (gamma B - u (gamma L - gamma - 1)).
  * F is u multiplied floor(gamma) times by itself, then by sqrt(u) for a half, or by exp(fraction * log u). */
 FL_INLINE vparams focal_params(const double *param) {
-    const double whole = param[0] < 16 ? floor(param[0]) : 0, fraction = param[0] - whole;
+    const double whole = param[0] > 0 && param[0] < 16 ? floor(param[0]) : 0, fraction = param[0] - whole;
     return (vparams){.a = v_set((real)param[0]),
                      .b = v_set((real)param[1]),
                      .c = v_set((real)param[2]),

@@ -29,14 +29,17 @@ typedef struct strip {
 typedef void (*strip_step)(const strip *s, const real *x, const real *dy, real *y, int lane, ptrdiff_t count,
                            vacc *sums);
 
+/* The sums from place i on; a walk that only writes has none. */
+FL_INLINE vacc *sums_at(vacc *sums, ptrdiff_t i) { return sums ? sums + i : NULL; }
+
 /* A row of a table: every lane has sums of its own, in memory. */
 FL_INLINE void table_row(const strip *s, strip_step step, const real *x, const real *dy, real *y, vacc *sums) {
     const ptrdiff_t whole = s->width - s->width % V_LANES;
     FL_NO_UNROLL
     for (ptrdiff_t i = 0; i < whole; i += V_LANES)
-        step(s, x + i, dy + i, y + i, (int)i, V_LANES, sums + i / V_LANES);
+        step(s, x + i, dy + i, y + i, (int)i, V_LANES, sums_at(sums, i / V_LANES));
     if (whole < s->width)
-        step(s, x + whole, dy + whole, y + whole, (int)whole, s->width - whole, sums + whole / V_LANES);
+        step(s, x + whole, dy + whole, y + whole, (int)whole, s->width - whole, sums_at(sums, whole / V_LANES));
 }
 
 /* A row of one feature, group by group: the sums stay in registers. */
@@ -46,12 +49,12 @@ FL_INLINE void shared_row(const strip *s, strip_step step, const real *x, const 
     for (ptrdiff_t i = 0; i < whole; i += V_GROUP) {
         FL_UNROLL
         for (int j = 0; j < V_GROUP; j += V_LANES)
-            step(s, x + i + j, dy + i + j, y + i + j, j, V_LANES, sums + j / V_LANES);
+            step(s, x + i + j, dy + i + j, y + i + j, j, V_LANES, sums_at(sums, j / V_LANES));
     }
     FL_UNROLL
     for (int j = 0; j < V_GROUP; j += V_LANES) {
         const ptrdiff_t i = whole + j;
-        if (i < s->width) step(s, x + i, dy + i, y + i, j, s->width - i, sums + j / V_LANES);
+        if (i < s->width) step(s, x + i, dy + i, y + i, j, s->width - i, sums_at(sums, j / V_LANES));
     }
 }
 
@@ -91,7 +94,7 @@ FL_INLINE vreal at_lane(const real *parameter, int lane) { return v_load(paramet
 
 /* Calls `body` for every strip of a part. */
 FL_INLINE double strips(void (*body)(strip *s), const fl_regularizer_call *call, fl_part part) {
-    const int table = call->k == 1 && call->x_step == 1;
+    const int table = fl_is_table(call);
     strip s;
     s.call = call;
     s.shared = !table;

@@ -139,7 +139,7 @@ FL_OUTLINE void dropout_apply(const uint8_t *restrict mask, const real *restrict
 /* Inverted dropout: kept with probability 1 - rate and then divided by that. Srivastava et al. 2014. */
 double FN(dropout)(const fl_regularizer_call *call, fl_part part) {
     const double rate = call->param[0], steps = floor(rate * 0x1p32 + 0.5);
-    const uint32_t least = steps < 0xffffffffu ? (uint32_t)steps : 0xffffffffu;
+    const uint32_t least = !(steps > 0) ? 0 : steps < 0xffffffffu ? (uint32_t)steps : 0xffffffffu;
     const ptrdiff_t n = part.column_end - part.column;
     dropout_mask(call->seed, least, part.row * call->c + part.column, (part.row_end - 1) * call->c + part.column_end,
                  call->mask);

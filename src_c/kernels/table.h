@@ -61,7 +61,9 @@ typedef void (*fl_limits_kernel)(const fl_tensor *tensor, ptrdiff_t begin, ptrdi
 typedef void (*fl_squares_kernel)(const fl_tensor *tensor, ptrdiff_t begin, ptrdiff_t end, const double scale[2],
                                   fl_grad_summary *sum);
 
+#ifndef FL_UPDATE_PART
 #define FL_UPDATE_PART 16384 /* entries of a part: its arrays fit in L2, and gradients.c sums no more at once */
+#endif
 
 /* regularizers */
 enum fl_regularizer_id {
@@ -82,6 +84,11 @@ enum fl_function_id {
 
 /* y[i] = f(x[i]) for n contiguous entries of the table's float type. */
 typedef void (*fl_function_kernel)(const void *x, void *y, ptrdiff_t n);
+
+/* Whether the features of a call are neighbouring columns in every one of its arrays. */
+static inline int fl_is_table(const fl_regularizer_call *call) {
+    return call->k == 1 && call->x_step == 1 && call->y_step == 1 && (!call->dy || call->dy_step == 1);
+}
 
 typedef void (*fl_random_kernel)(uint64_t seed, const uint32_t counter[4], ptrdiff_t blocks, uint32_t *word);
 
