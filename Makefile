@@ -11,16 +11,18 @@ WHEEL = $$(echo $(V)/wheel/*.whl)
 # Formatting differs between versions.
 RUFF := ruff==0.17.5
 PEERS := torch==2.13.0 keras==3.15.1
+BENCH_PEERS := jax numba scikit-learn matplotlib
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-peers bench lint format clean
+.PHONY: help demo test test-peers bench bench-peers lint format clean
 
 help:
 	@echo "make demo        train the SVM and the softmax classifier on handwritten digits, against NumPy"
 	@echo "make test        all tests but those against PyTorch, and the examples in the docstrings"
 	@echo "make test-peers  the tests against PyTorch"
 	@echo "make bench       times against the NumPy baseline; BENCH='--threads 2' or '-k Adam' passes options on"
+	@echo "make bench-peers  times against PyTorch, JAX, scikit-learn and numba; BENCH='--help' shows the options"
 	@echo "make lint        style checks; make format mends what it can"
 	@echo "make clean       remove what the others made"
 
@@ -38,6 +40,10 @@ test-peers: $(P)/.test
 
 bench: $(V)/.bench
 	OPENBLAS_NUM_THREADS=1 $(V)/bin/pytest --benchmark-quiet benchmarks/test_bench.py $(BENCH)
+
+bench-peers: $(P)/.bench
+	mkdir -p benchmarks/results
+	$(P)/bin/python benchmarks/run.py --json benchmarks/results/latest.json $(BENCH)
 
 lint: $(V)/.ruff
 	$(V)/bin/ruff check .
@@ -81,4 +87,8 @@ $(V)/.ruff: $(V)/.python
 $(P)/.test: $(P)/.python $(V)/.wheel
 	$(P)/bin/pip install --quiet --no-deps --force-reinstall $(WHEEL)
 	$(P)/bin/pip install --quiet --no-compile "$(WHEEL)[test]" $(PEERS)
+	@touch $@
+
+$(P)/.bench: $(P)/.test
+	$(P)/bin/pip install --quiet --no-compile $(BENCH_PEERS)
 	@touch $@
