@@ -16,35 +16,31 @@ OLDEST := scikit-learn==1.6.0 scipy==1.11.1 numpy==1.25.2 'pytest>=8,<9'
 # xgboost-cpu is XGBoost without what GPUs need, 200 MB of it.
 PEERS := torch==2.13.0 keras==3.15.1 jax==0.10.2 xgboost-cpu==3.2.0 lightgbm==4.7.0 numba==0.68.1
 
+BENCH_PEERS := scikit-learn matplotlib
+COVERAGE := coverage==7.17.3
+
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-peers test-oldest bench accuracy lib install-lib lint format clean
+.PHONY: help demo test test-peers test-oldest test-versions bench bench-peers lib install-lib accuracy lint format clean \
+        sanitize sanitize-memory sanitize-threads machines fuzz fuzz-python coverage coverage-c coverage-python need-clang
 
 help:
-	@echo "make demo        train the SVM and the softmax classifier on handwritten digits, against NumPy"
-	@echo "make test        all tests but those against other libraries, and the examples in the docstrings"
-	@echo "make test-oldest the estimators' tests with the oldest scikit-learn; wants Python 3.10 or 3.11"
-	@echo "make test-peers  the tests against PyTorch, XGBoost, LightGBM, JAX, Keras and numba"
-.PHONY: help demo test test-peers bench lint format clean sanitize sanitize-memory sanitize-threads fuzz machines \
-        coverage coverage-c
-
-help:
-	@echo "make demo        train the SVM and the softmax classifier on handwritten digits, against NumPy"
-	@echo "make test        all tests but those against PyTorch, and the examples in the docstrings"
-	@echo "make test-peers  the tests against PyTorch"
-	@echo "make test-versions    the core tests on every Python here, with the oldest NumPy and the newest"
-	@echo "make fuzz             the tests with random arguments for ten minutes; SECONDS=... for longer"
-	@echo "make coverage-python  which lines and branches of the Python files the tests reach"
-	@echo "make bench       times against the NumPy baseline; BENCH='--threads 2' or '-k Adam' passes options on"
-	@echo "make accuracy    the errors of the elementary functions, over all float32 numbers; takes half an hour"
-	@echo "make lib         libfastloss.a and .so in build/c, without Python; -j4 is faster"
-	@echo "make install-lib PREFIX=/usr/local DESTDIR= installs them with headers and fastloss.pc"
-	@echo "make sanitize    the C core's own test under address, undefined-behaviour and thread sanitizers"
-	@echo "make fuzz        feed the C core hostile calls for FUZZ_SECONDS=60"
-	@echo "make machines    the C core's test on every machine that can be emulated here, and their bits compared"
-	@echo "make coverage    which lines and branches the tests reach"
-	@echo "make lint        style checks; make format mends what it can"
-	@echo "make clean       remove what the others made"
+	@echo "make demo            train the SVM and the softmax classifier on handwritten digits, against NumPy"
+	@echo "make test            all tests but those against other libraries, and the examples in the docstrings"
+	@echo "make test-peers      the tests against PyTorch, XGBoost, LightGBM, JAX, Keras and numba"
+	@echo "make test-oldest     the estimators' tests with the oldest scikit-learn; wants Python 3.10 or 3.11"
+	@echo "make test-versions   the core tests on every Python here, with the oldest NumPy and the newest"
+	@echo "make bench           times against the NumPy baseline; BENCH='--threads 2' or '-k Adam' passes options on"
+	@echo "make bench-peers     times against PyTorch, JAX, scikit-learn and numba; BENCH='--help' shows the options"
+	@echo "make lib             libfastloss.a and .so in build/c, without Python; -j4 is faster"
+	@echo "make install-lib     PREFIX=/usr/local DESTDIR= installs them with headers and fastloss.pc"
+	@echo "make accuracy        the errors of the elementary functions, over all float32 numbers; takes half an hour"
+	@echo "make sanitize        the C core's own test under address, undefined-behaviour and thread sanitizers"
+	@echo "make machines        the C core's test on every machine that can be emulated here, and their bits compared"
+	@echo "make fuzz            feed the C core hostile calls for FUZZ_SECONDS=60; make fuzz-python: the package"
+	@echo "make coverage        which lines and branches of C and Python the tests reach"
+	@echo "make lint            style checks; make format mends what it can"
+	@echo "make clean           remove what the others made"
 
 demo: $(V)/.demo
 	$(V)/bin/python examples/demo.py
@@ -66,8 +62,8 @@ test-oldest: $(O)/.oldest
 test-versions:
 	$(PY) tests/run_versions.py $(VERSIONS)
 
-fuzz: $(V)/.test
-	cd tests && FASTLOSS_FUZZ_SECONDS=$(or $(SECONDS),600) nice ../$(V)/bin/pytest -s test_fuzz.py
+fuzz-python: $(V)/.test
+	cd tests && FASTLOSS_FUZZ_SECONDS=$(FUZZ_SECONDS) nice ../$(V)/bin/pytest -s test_fuzz.py
 
 # What sees the Python files only: the compiled ones are not traced.
 coverage-python: $(V)/.test
@@ -78,6 +74,10 @@ coverage-python: $(V)/.test
 bench: $(V)/.bench
 	OPENBLAS_NUM_THREADS=1 $(V)/bin/pytest --benchmark-quiet benchmarks/test_bench.py $(BENCH)
 
+bench-peers: $(P)/.bench
+	mkdir -p benchmarks/results
+	$(P)/bin/python benchmarks/run.py --json benchmarks/results/latest.json $(BENCH)
+
 accuracy: $(V)/.test
 	cd tests && ../$(V)/bin/python measure_accuracy.py $(ACCURACY)
 
@@ -86,6 +86,20 @@ lib:
 
 install-lib:
 	$(MAKE) -C src_c install
+
+lint: $(V)/.ruff
+	$(V)/bin/ruff check .
+	$(V)/bin/ruff format --check .
+
+format: $(V)/.ruff
+	$(V)/bin/ruff check --fix .
+	$(V)/bin/ruff format .
+
+clean:
+	rm -rf $(V) $(P) $(O) build dist fastloss.egg-info .pytest_cache .hypothesis .ruff_cache .benchmarks demo.png
+	rm -f fastloss/*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
 # ---- the C core by itself: tests/c/Makefile compiles it without Python ----
 
 CACHE := $(if $(shell command -v ccache),ccache )
@@ -121,7 +135,7 @@ fuzz: need-clang
 machines:
 	tests/c/machines.sh
 
-coverage: coverage-c
+coverage: coverage-c coverage-python
 
 coverage-c:
 	rm -rf build/c/coverage
@@ -130,22 +144,8 @@ coverage-c:
 	ATFORK_FAILS=1 FASTLOSS_TARGET=scalar build/c/coverage/core.exe quick > build/c/coverage/hashes.txt
 	python3 tests/c/coverage.py build/c/coverage
 
-.PHONY: need-clang
 need-clang:
 	@command -v clang >/dev/null || { echo "this needs clang and its runtime: apt-get install clang libclang-rt-14-dev"; exit 1; }
-
-lint: $(V)/.ruff
-	$(V)/bin/ruff check .
-	$(V)/bin/ruff format --check .
-
-format: $(V)/.ruff
-	$(V)/bin/ruff check --fix .
-	$(V)/bin/ruff format .
-
-clean:
-	rm -rf $(V) $(P) $(O) build dist fastloss.egg-info .pytest_cache .hypothesis .ruff_cache .benchmarks demo.png
-	rm -f fastloss/*.so
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- environments: a stamp file says that a step is done ----
 
@@ -181,4 +181,8 @@ $(P)/.test: $(P)/.python $(V)/.wheel
 $(O)/.oldest: $(O)/.python $(V)/.wheel
 	$(O)/bin/pip install --quiet --no-deps --force-reinstall $(WHEEL)
 	$(O)/bin/pip install --quiet --no-compile $(OLDEST)
+	@touch $@
+
+$(P)/.bench: $(P)/.test
+	$(P)/bin/pip install --quiet --no-compile $(BENCH_PEERS)
 	@touch $@

@@ -29,7 +29,42 @@ FL_INLINE vmask v_first(ptrdiff_t n) {
 FL_INLINE vreal v_load(const real *p) { return V_(loadu)(p); }
 FL_INLINE void v_store(real *p, vreal v) { V_(storeu)(p, v); }
 FL_INLINE vreal v_load_n(const real *p, ptrdiff_t n) { return V_(maskload)(p, (__m256i)v_first(n)); }
-FL_INLINE void v_store_n(real *p, vreal v, ptrdiff_t n) { V_(maskstore)(p, (__m256i)v_first(n), v); }
+/* By halves, not by a masked store: those take 42 steps on Zen 1 to 3. n changes rarely, so the branches are foreseen. */
+FL_INLINE void v_store_n(real *p, vreal v, ptrdiff_t n) {
+#if FL_REAL == 32
+    if (n >= V_LANES) {
+        V_(storeu)(p, v);
+        return;
+    }
+    __m128 part = _mm256_castps256_ps128(v);
+    if (n >= 4) {
+        _mm_storeu_ps(p, part);
+        part = _mm256_extractf128_ps(v, 1);
+        p += 4;
+        n -= 4;
+    }
+    if (n >= 2) {
+        _mm_storel_pi((__m64 *)p, part);
+        part = _mm_movehl_ps(part, part);
+        p += 2;
+        n -= 2;
+    }
+    if (n > 0) _mm_store_ss(p, part);
+#else
+    if (n >= V_LANES) {
+        V_(storeu)(p, v);
+        return;
+    }
+    __m128d part = _mm256_castpd256_pd128(v);
+    if (n >= 2) {
+        _mm_storeu_pd(p, part);
+        part = _mm256_extractf128_pd(v, 1);
+        p += 2;
+        n -= 2;
+    }
+    if (n > 0) _mm_store_sd(p, part);
+#endif
+}
 FL_INLINE vreal v_set(real x) { return V_(set1)(x); }
 
 FL_INLINE vreal v_fma(vreal a, vreal b, vreal c) { return V_(fmadd)(a, b, c); }
