@@ -29,8 +29,8 @@ SAME = 1e-6  # of the objective, which both solvers reach to better than this
 CHECKED = [
     LinearClassifier(),
     LinearClassifier("hinge"),
-    LinearClassifier("squared_hinge", penalty="elasticnet"),
-    LinearClassifier(fl.Focal(), class_weight="balanced"),
+    LinearClassifier("squared_hinge", penalty="elasticnet", tol=1e-6),
+    LinearClassifier(class_weight="balanced"),
     LinearClassifier(solver="sgd"),
     LinearRegressor(),
     LinearRegressor("absolute_error"),
