@@ -22,7 +22,7 @@ from scipy.special import log_softmax, softmax
 import fastloss as fl
 
 PAGE = (ROOT / "docs/embedding.md").read_text(encoding="utf-8")
-FILES = dict(re.findall(r"`([\w.]+)`[^`]*?:\n\n```\w+\n(.*?)^```", PAGE, re.M | re.S))
+FILES = dict(re.findall(r"`(\w+\.(?:c|cpp|pyx))`[^`]*?:\n\n```\w+\n(.*?)^```", PAGE, re.M | re.S))
 COMMANDS = [line for block in re.findall(r"^```sh\n(.*?)^```", PAGE, re.M | re.S) for line in block.splitlines()]
 SETUPS = re.findall(r"```python\n((?:(?!```).)*?setup\(.*?)^```", PAGE, re.M | re.S)
 needs_cpp = pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler is installed")
