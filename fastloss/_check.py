@@ -701,6 +701,8 @@ def learning_rates(optimizer, count):
         return np.full(count, lr)
     who = type(optimizer).__name__
     return np.array([learning_rate(who, lr(i), at=i) for i in range(t, t + count)], np.float64)
+
+
 def steps_taken(who, value):
     """The argument of a schedule as an int."""
     t = integer(who, "t", value, "an integer, the number of steps taken")
