@@ -29,7 +29,7 @@ def program(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("target", "bits"), BUILDS)
-def test_errors_are_at_most_1_ulp_with_fma_and_2_without(program, target, bits):
+def test_errors_are_within_the_limits_of_the_program(program, target, bits):
     done = subprocess.run([program(target, bits), "ulp", SAMPLE[bits]], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -29,7 +29,8 @@ from sklearn.preprocessing import scale
 import fastloss as fl
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
-SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("[a-z]*.py") if path.stem != "demo")
+ELSEWHERE = {"demo": "test_demo.py", "numba_calls": "peers/test_numba.py"}  # run by tests of their own
+SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("[a-z]*.py") if path.stem not in ELSEWHERE)
 pytestmark = pytest.mark.usefixtures("one_blas_thread")
 NUMBER = re.compile(r"-?\d[\d,]*\.?\d*(?:e[-+]\d+)?|nan")
 
@@ -75,7 +76,7 @@ def test_every_script_saves_the_pictures_that_it_announces(name, example):
         assert Path(picture).read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("name", ["demo", *SCRIPTS])
+@pytest.mark.parametrize("name", [*ELSEWHERE, *SCRIPTS])
 def test_every_script_is_in_the_list_of_examples(name):
     assert f"[{name}.py]({name}.py)" in (EXAMPLES / "README.md").read_text(encoding="utf-8")
 

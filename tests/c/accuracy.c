@@ -35,7 +35,11 @@ ELEMENTARY(exp_neg)
 ELEMENTARY(log1p_unit)
 ELEMENTARY(log1p_pos)
 
-#define LIMIT (FL_HAS_FMA ? 1.0 : 2.0)
+/* In ULP. What only the losses use in float has a shorter polynomial; they are a few ULP from exact anyway. */
+static double limit_of(const char *name) {
+    if (FL_REAL == 32 && !strcmp(name, "log1p_unit")) return FL_HAS_FMA ? 1.3 : 2.0;
+    return FL_HAS_FMA ? 1.0 : 2.0;
+}
 #define BLOCK 4096
 #define TRUST 0.01 /* ULP within which the long double result is expected to be right */
 
@@ -274,7 +278,7 @@ static int mode_ulp(const function *f, uint64_t size) {
 #endif
             worst_merge(&all, mine);
         }
-        const int wrong = !(all.error <= LIMIT) || all.untrusted;
+        const int wrong = !(all.error <= limit_of(f->name)) || all.untrusted;
         printf("%-10s %-13s %.4f ULP at %.17g (%a) = %a%s%s\n", f->name, FL_REAL == 32 ? "all" : range_name[range],
                all.error, (double)all.x, (double)all.x, (double)all.got, wrong ? "  FAILED" : "",
                all.untrusted ? ": long double and MPFR differ" : "");
