@@ -206,9 +206,10 @@ FL_INLINE double pointwise_rows(pointwise_formula formula, const vparams *params
     return v_acc_total(sums);
 }
 
-/* Five loops per loss: what is wanted; and with weights and the like, whether second derivatives are. */
+/* Five loops per loss: what is wanted; and with weights and the like, whether second derivatives are. Plain C makes do
+ * with the last two, whose weights are 1 then: it is what runs where nothing better does, and module size is a promise. */
 FL_INLINE double pointwise(pointwise_formula formula, const vparams *params, const fl_loss_call *call, fl_part part) {
-    if (call->weight || call->per_column || call->loss)
+    if (FL_TARGET_ID == FL_TARGET_IS_scalar || call->weight || call->per_column || call->loss)
         return call->hess ? pointwise_rows(formula, params, call, part, VALUE_GRAD_HESS, 1)
                           : pointwise_rows(formula, params, call, part, VALUE_GRAD, 1);
     if (call->hess) return pointwise_rows(formula, params, call, part, VALUE_GRAD_HESS, 0);
