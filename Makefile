@@ -73,11 +73,11 @@ sanitize-threads: need-clang
 fuzz: need-clang
 	$(CORE) OUT=../../build/c/asan CC="$(CACHE)clang" TARGETS="$(SETS)" CFLAGS="$(ASAN)" fuzz
 	mkdir -p build/c/corpus
-	build/c/asan/fuzz.exe build/c/corpus -max_total_time=$(FUZZ_SECONDS) -runs=$(FUZZ_RUNS) -max_len=400 -len_control=0 -timeout=60 \
-		-artifact_prefix=build/c/found- -print_final_stats=1 -verbosity=0
+	build/c/asan/fuzz.exe build/c/corpus -max_total_time=$(FUZZ_SECONDS) -runs=$(FUZZ_RUNS) -max_len=400 \
+		-len_control=0 -timeout=60 -artifact_prefix=build/c/found- -print_final_stats=1 -verbosity=0
 
 machines:
-	tests/c/machines.sh
+	tests/c/machines.sh $(MACHINES)
 
 coverage: coverage-c
 
@@ -90,7 +90,7 @@ coverage-c:
 
 .PHONY: need-clang
 need-clang:
-	@command -v clang >/dev/null || { echo "this needs clang and its runtime: apt-get install clang libclang-rt-14-dev"; exit 1; }
+	@command -v clang >/dev/null || { echo "this needs clang with its sanitizers (apt-get install clang)"; exit 1; }
 
 lint: $(V)/.ruff
 	$(V)/bin/ruff check .
