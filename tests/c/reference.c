@@ -340,6 +340,7 @@ STEP(lion) {
     s[0] = p[1] * s[0] + (1 - p[1]) * g;
 }
 
+/* Numbers of few bits, whose powers are exact: pow is the C library's, and not the same everywhere. */
 #define TINY 0x1p-10 /* eps: large enough that errors where a root is near 0 stay small */
 #define STEPS(name, ...) [UPDATE_##name - UPDATE_FIRST] = {name, {__VA_ARGS__}}
 const update_reference update_references[UPDATES] = {
@@ -353,7 +354,7 @@ const update_reference update_references[UPDATES] = {
     STEPS(rmsprop_centered_momentum, {0.75, TINY, 0.5, 0}, {0.25, TINY, 0.5, 1}),
     STEPS(adam, {0.5, 0.75, TINY, 1, 0}, {0.25, 0.5, TINY, 0, 1}),
     STEPS(adam_amsgrad, {0.5, 0.75, TINY, 1, 1}, {0.25, 0.5, TINY, 0, 0}),
-    STEPS(radam, {0.5, 0.75, TINY}, {0.5, 0.984375, TINY}),
+    STEPS(radam, {0.5, 0.75, TINY}, {0.5, 0.9375, TINY}),
     STEPS(nadam, {0.5, 0.75, TINY, 0.25}, {0.25, 0.5, TINY, 0}),
     STEPS(adamax, {0.5, 0.75, TINY}, {0.25, 0.5, TINY}),
     STEPS(lion, {0.5, 0.75}, {0.25, 0.5}),
