@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu.h"
 #include "dispatch.h"
 #include "reference.h"
 
@@ -681,7 +682,11 @@ static double work(void) {
     return call.value;
 }
 
-void __gcov_dump(void) __attribute__((weak)); /* there where coverage is counted; _exit would lose a child's */
+#ifdef COVERAGE
+void __gcov_dump(void); /* _exit would lose a child's counts */
+#else
+#define __gcov_dump()
+#endif
 
 static void in_new_process(int (*task)(void), const char *what) {
     int status;
@@ -692,7 +697,7 @@ static void in_new_process(int (*task)(void), const char *what) {
     if (child == 0) {
         alarm(120); /* a hang ends as a failure */
         const int result = task();
-        if (__gcov_dump) __gcov_dump();
+        __gcov_dump();
         _exit(result);
     }
     CHECK(waitpid(child, &status, 0) == child && status == 0, "status %x", (unsigned)status);
@@ -920,6 +925,7 @@ int main(int count, char **argument) {
     quick = count > 1 && strcmp(argument[1], "quick") == 0;
     in_case("dispatch");
     CHECK(!fl_use_target("no such set"), "a set that is not there");
+    CHECK(fl_cpu_has_avx512() <= fl_cpu_has_avx2(), "AVX-512 without AVX2");
     CHECK(!wanted || !fl_use_target(wanted) || !strcmp(fl_target(), wanted), "FASTLOSS_TARGET=%s is ignored", wanted);
     fprintf(stderr, "built by %s; this machine runs", fl_compiler());
     for (int i = 0; fl_target_name(i); i++) fprintf(stderr, " %s", fl_target_name(i));
