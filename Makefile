@@ -129,23 +129,23 @@ sanitize-threads: need-clang
 fuzz: need-clang
 	$(CORE) OUT=../../build/c/asan CC="$(CACHE)clang" TARGETS="$(SETS)" CFLAGS="$(ASAN)" fuzz
 	mkdir -p build/c/corpus
-	build/c/asan/fuzz.exe build/c/corpus -max_total_time=$(FUZZ_SECONDS) -runs=$(FUZZ_RUNS) -max_len=400 -timeout=20 \
-		-artifact_prefix=build/c/found- -print_final_stats=1 -verbosity=0
+	build/c/asan/fuzz.exe build/c/corpus -max_total_time=$(FUZZ_SECONDS) -runs=$(FUZZ_RUNS) -max_len=400 \
+		-len_control=0 -timeout=60 -artifact_prefix=build/c/found- -print_final_stats=1 -verbosity=0
 
 machines:
-	tests/c/machines.sh
+	tests/c/machines.sh $(MACHINES)
 
 coverage: coverage-c coverage-python
 
 coverage-c:
-	rm -rf build/c/coverage
-	$(CORE) OUT=../../build/c/coverage CC=gcc TARGETS="$(SETS)" CFLAGS="-O0 --coverage $(SMALL)" core
+	find build/c/coverage -name '*.gcda' -delete 2>/dev/null || true
+	$(CORE) OUT=../../build/c/coverage CC=gcc TARGETS="$(SETS)" CFLAGS="-O0 --coverage -DCOVERAGE $(SMALL)" core
 	build/c/coverage/core.exe quick > build/c/coverage/hashes.txt
 	ATFORK_FAILS=1 FASTLOSS_TARGET=scalar build/c/coverage/core.exe quick > build/c/coverage/hashes.txt
-	python3 tests/c/coverage.py build/c/coverage
+	python3 tests/c/coverage.py build/c/coverage --least 100
 
 need-clang:
-	@command -v clang >/dev/null || { echo "this needs clang and its runtime: apt-get install clang libclang-rt-14-dev"; exit 1; }
+	@command -v clang >/dev/null || { echo "this needs clang with its sanitizers (apt-get install clang)"; exit 1; }
 
 # ---- environments: a stamp file says that a step is done ----
 

@@ -41,7 +41,7 @@ def compile_jobs(flags, machine, msvc=False, windows=False):
     bytes unaligned on the stack there (GCC bug 54412).
     """
     sets = ["scalar"] if msvc or windows else flags.get(f"SETS_{machine}", ["scalar"])
-    base = MSVC if msvc else flags["BASE"]
+    base = MSVC if msvc else flags["BASE"] + flags.get(f"BASE_{machine}", [])
     threads = [] if msvc or windows else flags["THREADS"]
     have = [(f"FL_HAVE_{name.upper()}", None) for name in sets if name != "scalar"]
     jobs = [(source, "core", base + threads, have) for source in SOURCES]

@@ -20,8 +20,7 @@ DAMAGED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, 
 DAMAGED += (EOFError, OSError, zipfile.BadZipFile, zlib.error)
 
 HEADER = 512  # bytes of a member besides its numbers; what NumPy writes has about 400
-ABOUT = 2**16  # bytes, and as many more for each array as ABOUT_MORE; a history may have an array's size again
-ABOUT_MORE = 2**11
+ABOUT, ABOUT_MORE = 2**16, 2**11  # bytes of the dict, and for each array that may be there
 
 
 def write_file(path, about, arrays):
@@ -29,6 +28,12 @@ def write_file(path, about, arrays):
     content = io.BytesIO()
     np.savez(content, about=np.array(json.dumps({**about, "entries": sorted(arrays)})), **arrays)
     replace_file(path, content.getbuffer())
+
+
+def read_about(opened, about_bytes=ABOUT):
+    """The dict alone of what :func:`write_file` wrote, with the names of the arrays in its ``entries``."""
+    with zipfile.ZipFile(opened) as file:
+        return json.loads(str(_member(file, "about", (), "U", about_bytes)))
 
 
 def read_file(opened, shapes, about_bytes=ABOUT):
@@ -42,9 +47,9 @@ def read_file(opened, shapes, about_bytes=ABOUT):
     size = os.fstat(opened.fileno()).st_size
     if size > most:
         raise ValueError(f"it has {size} bytes, but these parameters need at most {most}")
+    about = read_about(opened, about_bytes)
+    names = about["entries"]
     with zipfile.ZipFile(opened) as file:
-        about = json.loads(str(_member(file, "about", (), "U", about_bytes)))
-        names = about["entries"]
         if sorted(file.namelist()) != sorted(f"{name}.npy" for name in ["about", *names]) or len({*names}) < len(names):
             raise ValueError("entries are missing or too many")
         return about, {name: _member(file, name, shapes[name], "fiu", 8 * math.prod(shapes[name])) for name in names}

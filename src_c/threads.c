@@ -196,7 +196,8 @@ void fl_run_groups(fl_group_task task, void *context, ptrdiff_t items, double wo
     const ptrdiff_t groups = items < FL_GROUPS ? items : FL_GROUPS;
 #if FL_HAS_THREADS
     const int threads = fl_get_num_threads();
-    if (threads > 1 && groups > 1 && work >= FL_PARALLEL_WORK && run_with_helpers(task, context, items, groups, threads))
+    if (threads > 1 && groups > 1 && work >= FL_PARALLEL_WORK &&
+        run_with_helpers(task, context, items, groups, threads))
         return;
 #endif
     (void)work;

@@ -13,7 +13,7 @@ import zlib
 
 import numpy as np
 
-from .._files import DAMAGED, read_file, write_file
+from .._files import DAMAGED, read_about, read_file, write_file
 from ..optimizers import nested_state, plain_state, state_shapes
 
 
@@ -45,23 +45,23 @@ class Checkpoint:
         except FileNotFoundError:
             return None
         with opened:
+            size = os.fstat(opened.fileno()).st_size  # the history may be as long as the file
             try:
-                shapes = {f"optimizer.{name}": shape for name, shape in state_shapes(result.optimizer).items()}
-                shapes |= {"w": result.w.shape, "best_w": result.w.shape}
-                content, arrays = read_file(opened, shapes, os.fstat(opened.fileno()).st_size)
-                run = content["run"]
-                _ = [run[key] for key in self.run]
+                run = read_about(opened, size)["run"]
+                differing = [key for key, here in self.run.items() if run[key] != here]
             except DAMAGED as error:
                 raise self._damaged(error) from error
-        for key, here in self.run.items():
-            if run[key] != here:
+            for key in differing:
                 raise ValueError(
-                    f"train: checkpoint {self.path!r} is of another run: its {key} is {run[key]}, but here it is {here}"
+                    f"train: checkpoint {self.path!r} is of another run: "
+                    f"its {key} is {run[key]}, but here it is {self.run[key]}"
                 )
-        try:
-            return self._take(content, arrays, result, random)
-        except DAMAGED as error:
-            raise self._damaged(error) from error
+            shapes = {f"optimizer.{name}": shape for name, shape in state_shapes(result.optimizer).items()}
+            try:
+                content, arrays = read_file(opened, shapes | {"w": result.w.shape, "best_w": result.w.shape}, size)
+                return self._take(content, arrays, result, random)
+            except DAMAGED as error:
+                raise self._damaged(error) from error
 
     def _take(self, content, arrays, result, random):
         w, best_w = arrays["w"], arrays.get("best_w")

@@ -62,9 +62,10 @@ uint64_t take(source *s, uint64_t below) {
 
 /* A number of any kind from the bytes that follow. */
 static double odd_number(source *s) {
-    static const double special[] = {0,        -0.0,     INFINITY, -INFINITY, NAN,     0x1p-149, -0x1p-1074, 0x1p-126, FLT_MAX,
-                                     -FLT_MAX, DBL_MAX, -DBL_MAX, 1e30,      -1e300, 0x1p-1022,  88.75,     -104,    710,
-                                     1,        -1,       0.5,      0x1p24,    0x1p53, 1e-30,      -1e-300};
+    static const double special[] = {0,         -0.0,    INFINITY, -INFINITY, NAN,      0x1p-149, -0x1p-1074,
+                                     0x1p-126,  FLT_MAX, -FLT_MAX, DBL_MAX,   -DBL_MAX, 1e30,     -1e300,
+                                     0x1p-1022, 88.75,   -104,     710,       1,        -1,       0.5,
+                                     0x1p24,    0x1p53,  1e-30,    -1e-300};
     const uint64_t which = take(s, 64);
     if (which < sizeof special / sizeof *special) return special[which];
     uint64_t bits = 0;
@@ -225,7 +226,8 @@ static void make_target(loss_run *run, const loss_case *from, source *s) {
     }
     for (ptrdiff_t i = 0; i < from->n; i++) {
         const int left_out = from->ignore && take(s, 4) == 0;
-        set_label(&run->target, i, left_out || from->c <= 0 ? IGNORED : (int64_t)(take(s, 1 << 30) % (uint64_t)from->c));
+        set_label(&run->target, i,
+                  left_out || from->c <= 0 ? IGNORED : (int64_t)(take(s, 1 << 30) % (uint64_t)from->c));
     }
     static const int64_t bad[] = {-1, 0, INT32_MIN, INT32_MAX, INT64_MIN, INT64_MAX};
     if (from->bad_label && from->n) {
@@ -457,11 +459,13 @@ ptrdiff_t feature_column(const regularizer_case *from, ptrdiff_t i, ptrdiff_t j,
     return (from->transposed ? i : j) * from->k + l;
 }
 
-#define REGULARIZER_TABLES(run)                                                                                    \
-    {&(run)->x,    &(run)->dy,   &(run)->y,        &(run)->mask,   &(run)->gamma,                                  \
+#define REGULARIZER_TABLES(run) \
+    {&(run)->x,    &(run)->dy,   &(run)->y,        &(run)->mask,   &(run)->gamma, \
      &(run)->beta, &(run)->mean, &(run)->variance, &(run)->dgamma, &(run)->dbeta}
 
-static int is(const regularizer_case *from, const char *name) { return !strcmp(regularizers[from->regularizer].name, name); }
+static int is(const regularizer_case *from, const char *name) {
+    return !strcmp(regularizers[from->regularizer].name, name);
+}
 
 void prepare_regularizer(regularizer_run *run, const regularizer_case *from, source *s) {
     const entry_type type = (entry_type)from->type;

@@ -1,5 +1,5 @@
-/* Calls of the C core from plain numbers: arrays of their own in guarded memory, the call, and what must hold after every
- * call whatever its result. Expected values are in reference.c, the choice of cases in core.c and fuzz.c.
+/* Calls of the C core from plain numbers: arrays of their own in guarded memory, the call, and what must hold after
+ * every call whatever its result. Expected values are in reference.c, the choice of cases in core.c and fuzz.c.
  * SPDX-License-Identifier: BSD-3-Clause */
 #ifndef CALLS_H
 #define CALLS_H
@@ -8,16 +8,19 @@
 
 typedef enum kind { POINTWISE, ROOT, PAIRS, LABELS, PROBABILITIES, ENTRIES, FEATURES } kind;
 
-enum { LOSSES = 0
-#define FL_LOSS(name, kind, cost) + 1
+enum {
+    LOSSES = 0
+#define FL_LOSS(name, kind, cost) +1
 #include "fastloss_kernels.def"
 };
-enum { UPDATES = 0
-#define FL_UPDATE(name, states) + 1
+enum {
+    UPDATES = 0
+#define FL_UPDATE(name, states) +1
 #include "fastloss_kernels.def"
 };
-enum { REGULARIZERS = 0
-#define FL_REGULARIZER(name, kind, cost) + 1
+enum {
+    REGULARIZERS = 0
+#define FL_REGULARIZER(name, kind, cost) +1
 #include "fastloss_kernels.def"
 };
 
@@ -77,10 +80,10 @@ typedef struct loss_case {
     int loss, type;
     ptrdiff_t n, c;
     domain pred, target;
-    int weighted;   /* 1: per row, 2: per entry */
+    int weighted; /* 1: per row, 2: per entry */
     int per_column, ignore, label_bits, reduction;
-    int want;       /* 1: gradient, 2: and second derivative */
-    int keep;       /* losses kept, with FL_NONE */
+    int want;                            /* 1: gradient, 2: and second derivative */
+    int keep;                            /* losses kept, with FL_NONE */
     int in_place, backwards, gap, shift; /* shift: entries off the alignment of malloc */
     int bad_label, bad_weight;           /* put one in */
     double param[4];

@@ -51,8 +51,12 @@ static point epsilon_insensitive_squared(double z, double y, const double *p) {
 static double gaussian_constant(double full) { return full != 0 ? LOG_2PI / 2 : 0; }
 static point gaussian_nll(double z, double y, const double *p) {
     const double r = z - y, v = p[0];
-    return (point){r * r / (2 * v) + log(v) / 2 + gaussian_constant(p[1]), r / v,           1 / v,
-                   r * r / (2 * v) + fabs(log(v)) / 2 + 1,               fabs(r) / v, 1 / v};
+    return (point){r * r / (2 * v) + log(v) / 2 + gaussian_constant(p[1]),
+                   r / v,
+                   1 / v,
+                   r * r / (2 * v) + fabs(log(v)) / 2 + 1,
+                   fabs(r) / v,
+                   1 / v};
 }
 static point poisson_nll(double z, double y, const double *p) {
     const double constant = p[0] != 0 ? lgamma(y + 1) : 0, rate = exp(z);
@@ -60,7 +64,8 @@ static point poisson_nll(double z, double y, const double *p) {
 }
 static point poisson_nll_rate(double mu, double y, const double *p) {
     const double constant = p[0] != 0 ? lgamma(y + 1) : 0, term = log_or_0(y, mu);
-    return (point){mu - term + constant, (mu - y) / mu, y / mu / mu, mu + fabs(term) + constant, (mu + y) / mu, y / mu / mu};
+    return (point){mu - term + constant,       (mu - y) / mu, y / mu / mu,
+                   mu + fabs(term) + constant, (mu + y) / mu, y / mu / mu};
 }
 static double gamma_constant(double y, const double *p) {
     return p[1] != 0 ? lgamma(p[0]) - p[0] * log(p[0]) - log_or_0(p[0] - 1, y) : 0;
@@ -70,24 +75,26 @@ static double gamma_size(double y, const double *p) {
 }
 static point gamma_nll(double z, double y, const double *p) {
     const double k = p[0], ratio = y * exp(-z);
-    return (point){k * (z + ratio) + gamma_constant(y, p), k * (1 - ratio), k * ratio,
+    return (point){k * (z + ratio) + gamma_constant(y, p),   k * (1 - ratio), k * ratio,
                    k * (fabs(z) + ratio) + gamma_size(y, p), k * (1 + ratio), k * ratio};
 }
 static point gamma_nll_mean(double mu, double y, const double *p) {
     const double k = p[0];
-    return (point){k * (log(mu) + y / mu) + gamma_constant(y, p), k * (mu - y) / mu / mu, k * (2 * y - mu) / mu / mu / mu,
-                   k * (fabs(log(mu)) + y / mu) + gamma_size(y, p), k * (mu + y) / mu / mu, k * (2 * y + mu) / mu / mu / mu};
+    return (point){
+        k * (log(mu) + y / mu) + gamma_constant(y, p),   k * (mu - y) / mu / mu, k * (2 * y - mu) / mu / mu / mu,
+        k * (fabs(log(mu)) + y / mu) + gamma_size(y, p), k * (mu + y) / mu / mu, k * (2 * y + mu) / mu / mu / mu};
 }
 static point tweedie_nll(double z, double y, const double *p) {
     const double a = 2 - p[0], b = 1 - p[0], first = exp(a * z), second = y * exp(b * z);
     const double steep = 1 + fabs(z); /* a z is rounded before exp */
-    return (point){first / a - second / b, first - second, a * first - b * second,
-                   steep * (first / fabs(a) + second / fabs(b)), steep * (first + second),
-                   steep * (fabs(a) * first + fabs(b) * second)};
+    return (point){first / a - second / b,   first - second,
+                   a * first - b * second,   steep * (first / fabs(a) + second / fabs(b)),
+                   steep * (first + second), steep * (fabs(a) * first + fabs(b) * second)};
 }
 /* p: weight of class 1, smoothing. */
 static point binary_cross_entropy(double z, double y, const double *p) {
-    const double smooth = y * (1 - p[1]) + p[1] / 2, on = p[0] * smooth, off = 1 - smooth, s = sigmoid(z), u = sigmoid(-z);
+    const double smooth = y * (1 - p[1]) + p[1] / 2, on = p[0] * smooth, off = 1 - smooth, s = sigmoid(z),
+                 u = sigmoid(-z);
     return (point){on * softplus(-z) + off * softplus(z), off * s - on * u, (on + off) * s * u,
                    on * softplus(-z) + off * softplus(z), off * s + on * u, (on + off) * s * u};
 }
@@ -121,8 +128,12 @@ static void gaussian_nll_learned(const double *z, const double *t, ptrdiff_t lab
                                  point *out) {
     const double r = z[0] - t[0], precision = exp(-z[1]), square = r * r * precision;
     (void)label, (void)c;
-    out[0] = (point){square / 2 + z[1] / 2 + gaussian_constant(p[0]), r * precision, precision,
-                     square / 2 + fabs(z[1]) / 2 + 1, fabs(r) * precision, precision};
+    out[0] = (point){square / 2 + z[1] / 2 + gaussian_constant(p[0]),
+                     r * precision,
+                     precision,
+                     square / 2 + fabs(z[1]) / 2 + 1,
+                     fabs(r) * precision,
+                     precision};
     out[1] = (point){0, (1 - square) / 2, square / 2, 0, (1 + square) / 2, square / 2};
 }
 
@@ -155,7 +166,8 @@ static void multiclass(const double *z, ptrdiff_t label, ptrdiff_t c, double mar
     out[label] = plain(0, -slopes, active);
     out[0].loss = out[0].loss_size = loss;
 }
-static void multiclass_hinge(const double *z, const double *t, ptrdiff_t label, ptrdiff_t c, const double *p, point *out) {
+static void multiclass_hinge(const double *z, const double *t, ptrdiff_t label, ptrdiff_t c, const double *p,
+                             point *out) {
     (void)t;
     multiclass(z, label, c, p[0], 0, out);
 }
@@ -184,7 +196,7 @@ enum { /* places in the tables below */
 #include "fastloss_kernels.def"
 #define FL_UPDATE(name, states) UPDATE_##name,
 #include "fastloss_kernels.def"
-    UPDATE_FIRST = UPDATE_sgd
+       UPDATE_FIRST = UPDATE_sgd
 };
 
 #define POINT(name, pred, target, ...) [LOSS_##name] = {pred, target, name, NULL, 0, {__VA_ARGS__}}
@@ -220,8 +232,9 @@ const loss_reference loss_references[LOSSES] = {
 
 /* ---- optimizers ---- */
 
-#define STEP(name)                                                                                                    \
-    static void name(double *w, double g, double *s, double lr, double decay, double t, const double *p, double *product)
+#define STEP(name) \
+    static void name(double *w, double g, double *s, double lr, double decay, double t, const double *p, \
+                     double *product)
 #define UNUSED (void)w, (void)g, (void)s, (void)lr, (void)decay, (void)t, (void)p, (void)product
 
 STEP(sgd) {
@@ -302,7 +315,8 @@ STEP(radam) {
     const double power = pow(p[1], t), most = 2 / (1 - p[1]) - 1, rho = most - 2 * t * power / (1 - power);
     double move = s[0] / (1 - pow(p[0], t));
     if (rho > 5)
-        move *= sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho)) * sqrt(1 - power) / (sqrt(s[1]) + p[2]);
+        move *= sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho)) * sqrt(1 - power) /
+                (sqrt(s[1]) + p[2]);
     *w -= lr * move;
 }
 STEP(nadam) {
@@ -326,6 +340,7 @@ STEP(lion) {
     s[0] = p[1] * s[0] + (1 - p[1]) * g;
 }
 
+/* Numbers of few bits, whose powers are exact: pow is the C library's, and not the same everywhere. */
 #define TINY 0x1p-10 /* eps: large enough that errors where a root is near 0 stay small */
 #define STEPS(name, ...) [UPDATE_##name - UPDATE_FIRST] = {name, {__VA_ARGS__}}
 const update_reference update_references[UPDATES] = {
@@ -339,7 +354,7 @@ const update_reference update_references[UPDATES] = {
     STEPS(rmsprop_centered_momentum, {0.75, TINY, 0.5, 0}, {0.25, TINY, 0.5, 1}),
     STEPS(adam, {0.5, 0.75, TINY, 1, 0}, {0.25, 0.5, TINY, 0, 1}),
     STEPS(adam_amsgrad, {0.5, 0.75, TINY, 1, 1}, {0.25, 0.5, TINY, 0, 0}),
-    STEPS(radam, {0.5, 0.75, TINY}, {0.5, 0.984375, TINY}),
+    STEPS(radam, {0.5, 0.75, TINY}, {0.5, 0.9375, TINY}),
     STEPS(nadam, {0.5, 0.75, TINY, 0.25}, {0.25, 0.5, TINY, 0}),
     STEPS(adamax, {0.5, 0.75, TINY}, {0.25, 0.5, TINY}),
     STEPS(lion, {0.5, 0.75}, {0.25, 0.5}),

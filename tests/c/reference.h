@@ -23,7 +23,8 @@ extern const loss_reference loss_references[LOSSES];
 
 /* One entry of one step t = 1, 2, ...; s: states. g is clipped, turned and decayed already. */
 typedef struct update_reference {
-    void (*step)(double *w, double g, double *s, double lr, double decay, double t, const double *param, double *product);
+    void (*step)(double *w, double g, double *s, double lr, double decay, double t, const double *param,
+                 double *product);
     double param[2][5];
 } update_reference;
 extern const update_reference update_references[UPDATES];
