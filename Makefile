@@ -123,7 +123,7 @@ sanitize-memory: need-clang
 
 sanitize-threads: need-clang
 	$(CORE) OUT=../../build/c/tsan CC="$(CACHE)clang" TARGETS="$(SETS)" CFLAGS="$(CHECKED) -fsanitize=thread $(SMALL)" core
-	FORKS=none build/c/tsan/core.exe quick > build/c/tsan/hashes.txt
+	FORKS=0 build/c/tsan/core.exe quick > build/c/tsan/hashes.txt
 
 # Its corpus stays in build/c/corpus; what it finds is written to build/c/found-*.
 fuzz: need-clang

@@ -3,8 +3,8 @@
  * and set, so that machines can be compared; aborts at the first failure.
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * core.exe [quick]    quick: fewer sizes and forks, for emulators and sanitizers. FORKS=none in the environment: no
- * forks, which the thread sanitizer and qemu's user mode do not support once there are threads */
+ * core.exe [quick]   quick: fewer sizes, for emulators and sanitizers. FORKS in the environment: how many; 0 where
+ *                    there may be none once there are threads: under ThreadSanitizer, and in qemu's user mode */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* cpu_set_t */
 #endif
@@ -298,6 +298,33 @@ static void test_root_range(void) {
         CHECK(fl_root_mean_squared_error_f32(&call) == FL_OK, "refused");
         near(call.value, (double)small[0] / sqrt(2), LOSS_ULPS, (double)small[0], 0, "value");
     }
+}
+
+/* Parameters that the header does not allow: whatever comes out, nothing undefined happens on the way. */
+static void test_parameters(void) {
+    static const double odd[] = {-1e300, -0.5, 1e300, NAN, INFINITY, -INFINITY};
+    source s = {.state = 8};
+    for (int k = 0; k < LOSSES + REGULARIZERS; k++)
+        for (int i = 0; i < 12; i++) {
+            const double p = odd[i / 2];
+            if (k < LOSSES) {
+                const loss_case from = {.loss = k, .type = i % 2, .n = 3, .c = losses[k].kind == PAIRS ? 2 : 5,
+                                        .label_bits = 64, .want = 2 - (losses[k].kind == ROOT), .param = {p, p, p, p}};
+                loss_run run;
+                in_case("%s of parameters %g", losses[k].name, p);
+                prepare_loss(&run, &from, &s);
+                call_loss(&run);
+                free_loss(&run);
+            } else {
+                const regularizer_case from = {.regularizer = k - LOSSES, .type = i % 2, .n = 3, .c = 5, .k = 1,
+                                               .in_place = k == LOSSES + 1 || k == LOSSES + 4, .param = {p, p, p, p}};
+                regularizer_run run;
+                in_case("%s of parameters %g", regularizers[k - LOSSES].name, p);
+                prepare_regularizer(&run, &from, &s);
+                call_regularizer(&run);
+                free_regularizer(&run);
+            }
+        }
 }
 
 /* ---- optimizers ---- */
@@ -752,14 +779,14 @@ static void test_system(void) {
     fl_set_num_threads(1);
     expected_work = work();
     fl_set_num_threads(8);
-    const char *forks = getenv("FORKS");
-    if (forks && !strcmp(forks, "none")) {
-        fprintf(stderr, "LEFT OUT: forks, as FORKS=none\n");
+    const int forks = getenv("FORKS") ? atoi(getenv("FORKS")) : quick ? 20 : 1000;
+    if (forks == 0) {
+        fprintf(stderr, "LEFT OUT: forks, as FORKS=0\n");
     } else {
         in_new_process(with_failing_threads, "pthread_create fails");
         in_new_process(without_affinity, "sched_getaffinity fails");
         CHECK(work() == expected_work, "other bits");
-        for (int i = 0; i < (quick ? 20 : 1000); i++) in_new_process(in_child, "a fork after threads were used");
+        for (int i = 0; i < forks; i++) in_new_process(in_child, "a fork after threads were used");
     }
     test_callers();
     fl_set_num_threads(1);
@@ -892,6 +919,7 @@ static void test_everything(void) {
     test_losses();
     test_softmax();
     test_root_range();
+    test_parameters();
     test_updates();
     test_norms();
     test_regularizers();

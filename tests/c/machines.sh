@@ -22,9 +22,11 @@ build() { # folder compiler options...
     make -s -j"$(nproc)" -C tests/c OUT="../../$out/$folder" CC="$compiler" "$@" core
 }
 run() { # name expected-set command...: in the background; finish waits
-    local name=$1
+    local name=$1 forks=1000
+    [[ $3 == qemu-* ]] && forks=0
     {
-        FORKS=none "${@:3}" quick >"$out/$name.txt" 2>"$out/$name.log" || echo "FAILED" >>"$out/$name.log"
+        FORKS=$forks "${@:3}" quick >"$out/$name.txt" 2>"$out/$name.log" || echo "FAILED" >>"$out/$name.log"
+        sed -i '/^qemu.*TCG doesn.t support/d' "$out/$name.log" # bits of the model that no code here asks for
         [ "$2" = any ] || grep -q "chosen: $2\$" "$out/$name.log" || echo "FAILED: expected $2" >>"$out/$name.log"
     } &
     ran+=("$name")
