@@ -46,17 +46,18 @@ demo: $(V)/.demo
 	$(V)/bin/python examples/demo.py
 
 # From the folder tests, and with pytest's own script: the uncompiled package in this folder must not be found before
-# the installed one, neither by the tests nor by the processes that they start.
+# the installed one, neither by the tests nor by the processes that they start. A worker for each processor takes whole
+# files (-n 0: none), and so BLAS gets one thread.
 test: $(V)/.test
-	cd tests && ../$(V)/bin/pytest --ignore=peers .
+	cd tests && OPENBLAS_NUM_THREADS=1 ../$(V)/bin/pytest -n auto --dist loadfile --ignore=peers .
 	cd tests && ../$(V)/bin/pytest --doctest-modules --ignore-glob='/*/fastloss/interop/*' --pyargs fastloss
 
 test-peers: $(P)/.test
-	cd tests && ../$(P)/bin/pytest peers
+	cd tests && OPENBLAS_NUM_THREADS=1 ../$(P)/bin/pytest -n auto --dist loadfile peers
 	cd tests && ../$(P)/bin/pytest --doctest-modules --pyargs fastloss.interop
 
 test-oldest: $(O)/.oldest
-	cd tests && ../$(O)/bin/pytest test_sklearn.py
+	cd tests && OPENBLAS_NUM_THREADS=1 ../$(O)/bin/pytest test_sklearn.py
 
 # VERSIONS='3.12 --numpy oldest' takes one only; .ci/run does that.
 test-versions:
