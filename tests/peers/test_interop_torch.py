@@ -282,8 +282,8 @@ class Rows(torch.utils.data.Dataset):
         return z.grad[0]
 
 
-# Python warns of forking with threads running; that this works is what is tested.
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+# Python and JAX warn of forking with threads running; that this works is what is tested.
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning", "ignore:.*fork.*:RuntimeWarning")
 def test_losses_work_in_workers_of_a_data_loader():
     before = fl.get_num_threads()
     fl.set_num_threads(2)
