@@ -74,7 +74,8 @@ fuzz: need-clang
 	$(CORE) OUT=../../build/c/asan CC="$(CACHE)clang" TARGETS="$(SETS)" CFLAGS="$(ASAN)" fuzz
 	mkdir -p build/c/corpus
 	build/c/asan/fuzz.exe build/c/corpus -max_total_time=$(FUZZ_SECONDS) -runs=$(FUZZ_RUNS) -max_len=400 \
-		-len_control=0 -entropic=0 -timeout=60 -artifact_prefix=build/c/found- -print_final_stats=1 -verbosity=0
+		-len_control=0 -entropic=0 -rss_limit_mb=6000 -timeout=60 -artifact_prefix=build/c/found- \
+		-print_final_stats=1 -verbosity=0
 
 machines:
 	tests/c/machines.sh $(MACHINES)
