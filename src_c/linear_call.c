@@ -6,16 +6,12 @@
 
 #include "update_call.h"
 
-static ptrdiff_t index_at(const void *indices, int bits, ptrdiff_t i) {
-    return bits == 32 ? ((const int32_t *)indices)[i] : (ptrdiff_t)((const int64_t *)indices)[i];
-}
-
 static fl_row row_at(const fl_descent *d, ptrdiff_t number) {
     const ptrdiff_t size = d->type == 0 ? (ptrdiff_t)sizeof(float) : (ptrdiff_t)sizeof(double);
     const char *x = (const char *)d->x;
     if (!d->indptr) return (fl_row){.entry = x + number * d->x_stride * size};
-    const ptrdiff_t begin = index_at(d->indptr, d->index_bits, number);
-    const ptrdiff_t end = index_at(d->indptr, d->index_bits, number + 1);
+    const ptrdiff_t begin = fl_index_at(d->indptr, d->index_bits, number);
+    const ptrdiff_t end = fl_index_at(d->indptr, d->index_bits, number + 1);
     return (fl_row){.entry = x + begin * size,
                     .index = (const char *)d->indices + begin * (d->index_bits / 8),
                     .index_bits = d->index_bits,

@@ -156,8 +156,6 @@ FL_INLINE void softmax_few(const fl_loss_call *call, const row_block *b, real *l
     }
 }
 
-#define FL_SUM_BLOCK 1024 /* so many entries are added in the float type before the sum goes on in double */
-
 typedef struct softmax_sums {
     double s;
     ptrdiff_t ties;

@@ -35,6 +35,16 @@ FL_INLINE vreal v_times(vreal a, vreal b) {
 
 #define FL_INFINITY ((real)INFINITY)
 
+#define FL_SUM_BLOCK 1024 /* so many entries of a row are added in the float type before the sum goes on in double */
+
+/* Adds V_GROUP lanes in one fixed order, in double. */
+FL_INLINE double group_total(const vreal *sum) {
+    vacc wide[V_UNROLL];
+    FL_UNROLL
+    for (int u = 0; u < V_UNROLL; u++) wide[u] = v_acc_add(v_acc_zero(), sum[u]);
+    return v_acc_total(wide);
+}
+
 /* log Gamma(x) in double, with no global state written. */
 FL_INLINE double fl_log_gamma(double x) {
 #if defined(__GLIBC__) || defined(__APPLE__)

@@ -8,21 +8,17 @@ double FN(linear_step)(fl_linear *model, const fl_row *row, const void *derivati
 void FN(linear_scores)(const fl_linear *model, const fl_row *row, void *scores);
 void FN(linear_settle)(fl_linear *model);
 
-#define FL_FLUSH 1024 /* entries summed in the float type before the sum goes on in double */
-
-FL_INLINE ptrdiff_t column_at(const fl_row *row, ptrdiff_t i) {
-    return row->index_bits == 32 ? ((const int32_t *)row->index)[i] : (ptrdiff_t)((const int64_t *)row->index)[i];
-}
+FL_INLINE ptrdiff_t column_at(const fl_row *row, ptrdiff_t i) { return fl_index_at(row->index, row->index_bits, i); }
 
 /* ---- scores ---- */
 
 /* sum of w_j x_j in V_GROUP lanes. */
 FL_INLINE double dot(const real *w, const real *x, ptrdiff_t n) {
     double total = 0;
-    for (ptrdiff_t begin = 0; begin < n; begin += FL_FLUSH) {
-        const ptrdiff_t end = n - begin < FL_FLUSH ? n : begin + FL_FLUSH, whole = end - (end - begin) % V_GROUP;
+    for (ptrdiff_t begin = 0; begin < n; begin += FL_SUM_BLOCK) {
+        const ptrdiff_t end = n - begin < FL_SUM_BLOCK ? n : begin + FL_SUM_BLOCK;
+        const ptrdiff_t whole = end - (end - begin) % V_GROUP;
         vreal sum[V_UNROLL];
-        vacc wide[V_UNROLL];
         FL_UNROLL
         for (int u = 0; u < V_UNROLL; u++) sum[u] = v_set(0);
         for (ptrdiff_t j = begin; j < whole; j += V_GROUP) {
@@ -34,9 +30,8 @@ FL_INLINE double dot(const real *w, const real *x, ptrdiff_t n) {
         for (int u = 0; u < V_UNROLL; u++) {
             const ptrdiff_t at = whole + u * V_LANES, left = end - at;
             if (left > 0) sum[u] = v_fma(load_part(w + at, left), load_part(x + at, left), sum[u]);
-            wide[u] = v_acc_add(v_acc_zero(), sum[u]);
         }
-        total += v_acc_total(wide);
+        total += group_total(sum);
     }
     return total;
 }

@@ -175,14 +175,6 @@ FL_INLINE vreal tile_own(real tile[][V_LANES], ptrdiff_t c, vreal label) {
 
 /* ---- many classes: walks along one row ---- */
 
-/* Adds V_GROUP lanes in one fixed order, in double. */
-FL_INLINE double group_total(const vreal *sum) {
-    vacc wide[V_UNROLL];
-    FL_UNROLL
-    for (int u = 0; u < V_UNROLL; u++) wide[u] = v_acc_add(v_acc_zero(), sum[u]);
-    return v_acc_total(wide);
-}
-
 /* The lanes of the V_LANES classes from k on that are class `label`. */
 FL_INLINE vmask is_class(ptrdiff_t k, ptrdiff_t label) {
     const ptrdiff_t lane = label - k;

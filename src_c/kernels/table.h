@@ -112,6 +112,11 @@ typedef struct fl_row {
     ptrdiff_t count;
 } fl_row;
 
+/* An index of 32 or 64 bits. */
+static inline ptrdiff_t fl_index_at(const void *indices, int bits, ptrdiff_t i) {
+    return bits == 32 ? ((const int32_t *)indices)[i] : (ptrdiff_t)((const int64_t *)indices)[i];
+}
+
 typedef void (*fl_scores_kernel)(const fl_linear *model, const fl_row *row, void *scores);
 typedef double (*fl_gradient_kernel)(fl_linear *model, const fl_row *row, const void *derivative, double factor,
                                      void *grad);

@@ -31,11 +31,11 @@ FL_INLINE void v_store(real *p, vreal v) { V_(storeu)(p, v); }
 FL_INLINE vreal v_load_n(const real *p, ptrdiff_t n) { return V_(maskload)(p, (__m256i)v_first(n)); }
 /* By halves, not by a masked store: those take 42 steps on Zen 1 to 3. n changes rarely, so the branches are foreseen. */
 FL_INLINE void v_store_n(real *p, vreal v, ptrdiff_t n) {
-#if FL_REAL == 32
     if (n >= V_LANES) {
         V_(storeu)(p, v);
         return;
     }
+#if FL_REAL == 32
     __m128 part = _mm256_castps256_ps128(v);
     if (n >= 4) {
         _mm_storeu_ps(p, part);
@@ -51,10 +51,6 @@ FL_INLINE void v_store_n(real *p, vreal v, ptrdiff_t n) {
     }
     if (n > 0) _mm_store_ss(p, part);
 #else
-    if (n >= V_LANES) {
-        V_(storeu)(p, v);
-        return;
-    }
     __m128d part = _mm256_castpd256_pd128(v);
     if (n >= 2) {
         _mm_storeu_pd(p, part);
