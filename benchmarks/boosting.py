@@ -8,11 +8,11 @@ is tested in tests/peers, and the scores are compared here before a time is show
 import argparse
 import math
 import statistics
-import time
 
 import lightgbm
 import numpy as np
 import xgboost
+from timing import in_turn
 
 import fastloss as fl
 from fastloss.interop import lightgbm as fl_lightgbm
@@ -73,17 +73,6 @@ def lightgbm_runs(name, x, targets, rounds, threads):
     return data, train, lambda: train(ours), lambda model: model.predict(x, raw_score=True)
 
 
-def measure(contenders, repeats):
-    """Seconds of each in every repeat, taken in turn."""
-    times = [[] for _ in contenders]
-    for _ in range(repeats):
-        for run, spent in zip(contenders, times, strict=True):
-            begin = time.perf_counter()
-            run()
-            spent.append(time.perf_counter() - begin)
-    return times
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=200_000)
@@ -102,7 +91,8 @@ def main():
         for name in cases:
             _data, theirs, ours, scores = runs(name, x, targets, options.rounds, options.threads)
             difference = np.abs(scores(theirs()) - scores(ours())).max()
-            medians = [statistics.median(spent) for spent in measure((theirs, ours), options.repeats)]
+            times = in_turn({"built-in": theirs, "fastloss": ours}, {"built-in": 1, "fastloss": 1}, options.repeats)
+            medians = [statistics.median(spent) for spent in times.values()]
             ratio = medians[1] / medians[0]
             print(f"{library + ' ' + name:28}{medians[0]:>10.2f}{medians[1]:>10.2f}{ratio:>8.2f}{difference:>19.2g}")
 

@@ -2,16 +2,16 @@
 """Linear models against scikit-learn and PyTorch: epochs per second, and time to the same objective.
 
 Run it as a script; it prints Markdown. Peers that are not installed are left out. Results are checked before anything
-is timed, contenders run in turn, and each figure is the median of the repeats. The kernels alone are timed by cases.py.
+is timed, contenders run in turn, and each figure is the median of the repeats. The kernels alone are timed by run.py.
 """
 
 import argparse
 import statistics
-import time
 import warnings
 
 import numpy as np
 from scipy.optimize import minimize
+from timing import in_turn
 
 import fastloss as fl
 
@@ -115,12 +115,7 @@ def sgd_classifier(lr):
 
 def seconds_of(contenders, repeats):
     """The median time of each function, all of them in turn."""
-    times = {name: [] for name in contenders}
-    for _ in range(repeats):
-        for name, function in contenders.items():
-            begin = time.perf_counter()
-            function()
-            times[name].append(time.perf_counter() - begin)
+    times = in_turn(contenders, dict.fromkeys(contenders, 1), repeats)
     return {name: statistics.median(values) for name, values in times.items()}
 
 

@@ -13,6 +13,8 @@ import math
 import numpy as np
 from formulas import FORMULAS
 
+import fastloss
+
 COMPILE_FROM = 1 << 15  # entries: below, torch.compile costs more than it gives, and every shape takes seconds
 
 
@@ -130,7 +132,7 @@ def sklearn_loss(work, classes):
     return make(n_classes=classes) if work == "SoftmaxCrossEntropy" else make(), factor
 
 
-def sklearn_private(case, threads=1):
+def sklearn_private(case):
     """`_loss.loss_gradient` of its compiled losses, into buffers; the mean over the losses is left out."""
     if not only_gradient(case):
         return None
@@ -143,7 +145,9 @@ def sklearn_private(case, threads=1):
     losses, out = np.empty(n, z.dtype), np.empty_like(z)
 
     def run():
-        return loss.loss_gradient(y_true=y, raw_prediction=z, loss_out=losses, gradient_out=out, n_threads=threads)
+        return loss.loss_gradient(
+            y_true=y, raw_prediction=z, loss_out=losses, gradient_out=out, n_threads=fastloss.get_num_threads()
+        )
 
     run.results = lambda found: [np.array(found[0].mean(dtype=float)) * factor, found[1].astype(float) * factor / n]
     return run
@@ -152,14 +156,9 @@ def sklearn_private(case, threads=1):
 # ---- numba ----
 
 
-def numba_kernels():
-    import numba_baseline
-
-    return numba_baseline
-
-
 def numba_loops(case):
-    kernels = numba_kernels()
+    import numba_baseline as kernels
+
     data = case.data()
     if case.kind == "update" and hasattr(kernels, case.work) and not case.options:
         steps = [getattr(kernels, case.work)(w) for w in data["w"]]

@@ -136,7 +136,7 @@ def updates(work, factors):
         if size == MLP:
             yield Case(work, (len(MLP),), tensors=MLP, reach=factor)
         elif isinstance(size, tuple):
-            yield Case(work, size, tensors=size[:1] and ((size[1],),) * size[0], reach=factor)
+            yield Case(work, size, tensors=((size[1],),) * size[0], reach=factor)
         else:
             yield Case(work, (size,), reach=factor)
 

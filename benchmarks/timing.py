@@ -49,7 +49,11 @@ def calls_per_round(run):
 
 def times_in_turn(runs, rounds=ROUNDS):
     """Name -> seconds a call took in each round; in every round each contender has its turn."""
-    calls = {name: calls_per_round(run) for name, run in runs.items()}
+    return in_turn(runs, {name: calls_per_round(run) for name, run in runs.items()}, rounds)
+
+
+def in_turn(runs, calls, rounds):
+    """The same for so many calls that are timed as one."""
     times = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
