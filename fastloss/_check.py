@@ -345,6 +345,13 @@ def tensor(who, name, x):
     return array
 
 
+def loss_of(who, name, value, kind):
+    """`value` if it is a loss, `kind` being their class."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{who}: {name} is a {type(value).__name__}, but must be a loss of fastloss")
+    return value
+
+
 # ---- the arguments of a loss ----
 
 

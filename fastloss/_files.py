@@ -33,7 +33,7 @@ def write_file(path, about, arrays):
 def read_about(opened, about_bytes=ABOUT):
     """The dict alone of what :func:`write_file` wrote, with the names of the arrays in its ``entries``."""
     with zipfile.ZipFile(opened) as file:
-        return json.loads(str(_member(file, "about", (), "U", about_bytes)))
+        return _about(file, about_bytes)
 
 
 def read_file(opened, shapes, about_bytes=ABOUT):
@@ -47,12 +47,16 @@ def read_file(opened, shapes, about_bytes=ABOUT):
     size = os.fstat(opened.fileno()).st_size
     if size > most:
         raise ValueError(f"it has {size} bytes, but these parameters need at most {most}")
-    about = read_about(opened, about_bytes)
-    names = about["entries"]
     with zipfile.ZipFile(opened) as file:
+        about = _about(file, about_bytes)
+        names = about["entries"]
         if sorted(file.namelist()) != sorted(f"{name}.npy" for name in ["about", *names]) or len({*names}) < len(names):
             raise ValueError("entries are missing or too many")
         return about, {name: _member(file, name, shapes[name], "fiu", 8 * math.prod(shapes[name])) for name in names}
+
+
+def _about(file, most):
+    return json.loads(str(_member(file, "about", (), "U", most)))
 
 
 def _member(file, name, shape, kinds, most):

@@ -17,10 +17,9 @@ class Objective:
 
     def __init__(self, loss, hessian):
         who = "objective"
-        if not isinstance(loss, Loss):
-            raise TypeError(f"{who}: loss is a {type(loss).__name__}, but must be a loss of fastloss")
+        self.loss = _check.loss_of(who, "loss", loss, Loss)
         _check.not_separable(loss)
-        self.loss, self.hessian = loss, _check.hessian(who, hessian)
+        self.hessian = _check.hessian(who, hessian)
         if self.hessian == "upper" and loss._target_kind == "pairs":
             raise ValueError(f"{who}: hessian is 'upper', but no bound is known for {loss!r}")
         self._sum = loss._replace(reduction="sum")
@@ -67,9 +66,7 @@ class Metric:
     """The mean of a loss, under a name: subclasses are what a library calls."""
 
     def __init__(self, loss, name):
-        if not isinstance(loss, Loss):
-            raise TypeError(f"metric: loss is a {type(loss).__name__}, but must be a loss of fastloss")
-        self.loss = loss
+        self.loss = _check.loss_of("metric", "loss", loss, Loss)
         self.__name__ = type(loss).__name__ if name is None else name
         self._mean = loss._replace(reduction="mean")
 

@@ -87,9 +87,7 @@ def loss(function, pred, target, *, sample_weight=None):
 
 
 def _loss(function, pred, target, sample_weight):
-    who = type(function).__name__
-    if not isinstance(function, ArrayLoss):
-        raise TypeError(f"loss: function is a {who}, but must be a loss of fastloss")
+    who = type(_check.loss_of("loss", "function", function, ArrayLoss)).__name__
     differentiate = torch.is_grad_enabled()
     for name, given in (("target", target), ("sample_weight", sample_weight)):
         if differentiate and getattr(given, "requires_grad", False):
@@ -119,9 +117,7 @@ class Loss(torch.nn.Module):
 
     def __init__(self, function):
         super().__init__()
-        if not isinstance(function, ArrayLoss):
-            raise TypeError(f"Loss: function is a {type(function).__name__}, but must be a loss of fastloss")
-        self.function = function
+        self.function = _check.loss_of("Loss", "function", function, ArrayLoss)
 
     def forward(self, pred, target, *, sample_weight=None):
         """The loss as a tensor; see :func:`loss`."""
