@@ -81,7 +81,8 @@ def loss(function, pred, target, *, sample_weight=None):
     >>> value.item(), z.grad
     (2.625, tensor([-0.5000,  1.0000]))
     """
-    if torch.compiler.is_compiling():  # a graph break here, rather than many inside
+    # A graph break here, rather than many inside.
+    if torch.compiler.is_compiling():  # pragma: no branch - PyTorch's compiler takes it, and Python never does
         return torch.compiler.disable(_loss)(function, pred, target, sample_weight)
     return _loss(function, pred, target, sample_weight)
 
@@ -289,7 +290,8 @@ class _Optimizer(torch.optim.Optimizer):
         FloatingPointError
             A gradient is NaN or infinite, with ``nonfinite="raise"``. Groups before its own have been updated.
         """
-        if torch.compiler.is_compiling():  # a graph break here, rather than many inside
+        # A graph break here, rather than many inside.
+        if torch.compiler.is_compiling():  # pragma: no branch - PyTorch's compiler takes it, and Python never does
             return torch.compiler.disable(self._step)(closure)
         return self._step(closure)
 
@@ -330,11 +332,7 @@ class _CompiledStep:
         self.orders = [_order(p) for p in params]
         arrays = [_plain(who, f"params[{k}]", p, order) for k, (p, order) in enumerate(zip(params, self.orders))]
         entries = [
-            {
-                name: _plain(who, name, value, order if value.shape == p.shape else None)
-                for name, value in state.get(p, {}).items()
-                if isinstance(value, torch.Tensor)
-            }
+            {name: _saved(who, name, value, p, order) for name, value in state.get(p, {}).items()}
             for p, order in zip(params, self.orders)
         ]
         self.optimizer = cls._resume(arrays, 0.0, options, entries)
@@ -425,6 +423,13 @@ def _plain(who, name, tensor, order):
     """A tensor's memory as an array, its axes in this order."""
     array = _check.tensor(who, name, tensor)
     return array if order is None else array.transpose(order)
+
+
+def _saved(who, name, value, param, order):
+    """An entry of a parameter's state as an array; older PyTorch counts steps in numbers, and keeps None for none."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    return _plain(who, name, value, order if value.shape == param.shape else None)
 
 
 def _back(array, order):

@@ -606,6 +606,28 @@ def test_copies_go_on_to_the_same_bits(name, how):
         assert a is not b and torch.equal(a, b)
 
 
+@pytest.mark.parametrize(
+    "case, old",
+    [
+        (("SGD", {"momentum": 0.9, "dampening": 0.5}), {"momentum_buffer": lambda _: None}),  # before the first step
+        (("Adam", {"amsgrad": True}), {"step": lambda step: int(step)}),
+    ],
+    ids=["None", "int"],
+)
+def test_states_of_older_torch_hold_numbers_and_none_and_go_on(case, old, doubles):
+    (ours, p), (theirs, q) = pair(case)
+    run(theirs, q, 3)
+    for a, b in zip(p, q, strict=True):
+        a.data.copy_(b)
+    state = copy.deepcopy(theirs.state_dict())
+    for entry in state["state"].values():
+        entry.update((name, change(entry[name])) for name, change in old.items())
+    for optimizer, params in ((ours, p), (theirs, q)):
+        optimizer.load_state_dict(copy.deepcopy(state))
+        run(optimizer, params, 5, begin=4)
+    assert_same(p, q)
+
+
 def test_loading_a_state_of_torch_keeps_the_clipping():
     optimizer = flt.SGD(start(), clip_norm=1.0)
     optimizer.load_state_dict(torch.optim.SGD(start(), lr=0.5).state_dict())
