@@ -149,10 +149,11 @@ def test_importing_fastloss_imports_no_neighbour():
 
 
 @pytest.mark.parametrize("module", NEIGHBOURS)
-def test_an_interface_without_its_library_says_what_to_install(module):
-    code = f"import sys; sys.modules[{NEIGHBOURS[module]!r}] = None\ntry:\n import fastloss.interop.{module}\n"
-    said = in_a_fresh_python(code + "except ImportError as error: print(error)")
-    assert said.startswith(f"fastloss.interop.{module} needs ") and f"pip install 'fastloss[{module}]'" in said
+def test_an_interface_without_its_library_says_what_to_install(module, monkeypatch):
+    monkeypatch.setitem(sys.modules, NEIGHBOURS[module], None)
+    monkeypatch.delitem(sys.modules, f"fastloss.interop.{module}", raising=False)
+    with pytest.raises(ImportError, match=rf"^fastloss\.interop\.{module} needs .*pip install 'fastloss\[{module}\]'"):
+        importlib.import_module(f"fastloss.interop.{module}")
 
 
 def test_every_package_is_installed():

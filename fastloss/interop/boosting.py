@@ -15,6 +15,8 @@ from .._core import Loss
 class Objective:
     """The gradient of a loss and its curvature, summed over samples: subclasses are what a library calls."""
 
+    upper_factor = None  # what "upper" multiplies the diagonal with, as a function of the number of classes
+
     def __init__(self, loss, hessian):
         who = "objective"
         self.loss = _check.loss_of(who, "loss", loss, Loss)
@@ -26,11 +28,6 @@ class Objective:
 
     def __repr__(self):
         return f"objective({self.loss!r}, hessian={self.hessian!r})"
-
-    @staticmethod
-    def upper_factor(classes):
-        """What "upper" multiplies the diagonal with, for scores of this many classes."""
-        raise NotImplementedError
 
     def derivatives(self, pred, target, weight):
         """(gradient, curvature) in ``pred``'s shape and dtype; the library's names for no weights are understood."""
