@@ -6,6 +6,7 @@ Messages have one form: who, which argument, what was got, what is needed. Nothi
 
 from __future__ import annotations
 
+import contextlib
 import math
 import operator
 import os
@@ -1056,13 +1057,10 @@ def slices(w, axes):
 
 def float_type(who, name, value):
     """`value` as the dtype float32 or float64."""
-    try:
-        dtype = np.dtype(value)
-    except TypeError:
-        dtype = None
-    if dtype not in FLOATS:
-        raise TypeError(f"{who}: {name} is {shown(value)}, but must be float32 or float64")
-    return dtype
+    with contextlib.suppress(TypeError, ValueError):
+        if (dtype := np.dtype(value)) in FLOATS:
+            return dtype
+    raise TypeError(f"{who}: {name} is {shown(value)}, but must be float32 or float64")
 
 
 def channels(who, name, x, features, dtype=None):

@@ -238,6 +238,7 @@ def test_an_empty_batch_is_normalized_after_training():
         ({"features": 2.0}, TypeError, "BatchNorm: features is 2.0"),
         ({"features": 2, "eps": 0.0}, ValueError, "BatchNorm: eps is 0.0, but must be finite and above 0"),
         ({"features": 2, "momentum": 1.5}, ValueError, "BatchNorm: momentum is 1.5"),
+        ({"features": 2, "dtype": "real"}, TypeError, "BatchNorm: dtype is 'real', but must be float32 or float64"),
         ({"features": 2, "dtype": int}, TypeError, "BatchNorm: dtype is <class 'int'>, but must be float32 or float64"),
     ],
 )
