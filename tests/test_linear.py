@@ -417,6 +417,15 @@ def test_progress_shows_a_bar_on_a_terminal(monkeypatch, capsys):
     assert "loss" in captured.err
 
 
+def test_progress_prints_lines_on_a_terminal_without_tqdm(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setitem(sys.modules, "tqdm", None)
+    fl.linear.train(digits(), epochs=3, progress=True)
+    captured = capsys.readouterr()
+    assert [line.split(":")[0] for line in captured.out.splitlines()] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert captured.err == ""
+
+
 def test_plot_draws_the_loss_per_epoch():
     from matplotlib.figure import Figure
 
@@ -427,10 +436,23 @@ def test_plot_draws_the_loss_per_epoch():
     np.testing.assert_allclose(y, np.add(result.history["loss"], result.history["penalty"]))
 
 
+def test_plot_without_axes_draws_into_a_figure_of_its_own(monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    from matplotlib import pyplot
+
+    before = pyplot.get_fignums()
+    axes = fl.linear.train(digits(), epochs=2).plot()
+    assert axes.figure.number not in before and pyplot.gca() is axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("epoch", "loss + penalty")
+    assert len(axes.lines) == 1
+    pyplot.close(axes.figure)
+
+
 @pytest.mark.parametrize(
     ("loss", "X", "y", "message"),
     [
         (fl.SquaredError(), np.ones((0, 2)), np.ones(0), r"X has shape \(0, 2\)"),
+        (fl.SquaredError(), np.ones((3, 0)), np.ones(3), r"X has shape \(3, 0\), but must have rows and columns"),
         (fl.SquaredError(), np.ones((3, 2)), [1, np.nan, 1], r"y\[1\] is nan"),
         (fl.PoissonNLL(), np.ones((3, 2)), [1, 2, -1], r"y\[2\] is -1"),
         (fl.Hinge(), np.ones((3, 2)), [1, 2, -1], r"y\[1\] is 2"),
@@ -438,6 +460,7 @@ def test_plot_draws_the_loss_per_epoch():
         (fl.BinaryCrossEntropy(), np.ones((3, 2)), [0, 0, 0], r"one class \(0\)"),
         (fl.SoftmaxCrossEntropy(), np.ones((3, 2)), [2, 2, 2], r"one class \(2\)"),
         (fl.SoftmaxCrossEntropy(), np.ones((2, 2)), [[0.5, 0.5], [0.5, 0.6]], r"y\[1\] adds up to 1.1"),
+        (fl.SoftmaxCrossEntropy(class_weight=[1, 1], ignore_index=7), np.ones((2, 2)), [7, 7], "all labels in y are i"),
     ],
 )
 def test_data_to_learn_nothing_from_are_refused(loss, X, y, message):
@@ -459,6 +482,11 @@ def test_data_to_learn_nothing_from_are_refused(loss, X, y, message):
 def test_bad_options_are_refused(options, error):
     with pytest.raises(error):
         fl.linear.train(digits(), **options)
+
+
+def test_what_is_trained_must_be_an_objective():
+    with pytest.raises(TypeError, match=r"^train: objective is a SquaredError, but must be an Objective$"):
+        fl.linear.train(fl.SquaredError())
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import time
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from linear_cases import digits
 
 import fastloss as fl
@@ -183,18 +184,62 @@ def test_damaged_checkpoints_are_refused(tmp_path):
     assert refused >= len(damaged) - 10  # a byte that zip does not read changes nothing
 
 
-def test_checkpoint_with_parameters_of_another_shape_is_damaged(tmp_path):
+@pytest.mark.parametrize(
+    ("arrays", "about", "message"),
+    [
+        ({"w": np.zeros(3)}, {}, r"the parameter has shape \(650,\)"),
+        ({"w": np.zeros(650, np.float32)}, {}, r"parameters are of float32 and shape \(650,\)"),
+        ({"best_w": np.zeros(650, np.float32)}, {}, r"parameters are of float32 and shape \(650,\)"),
+        ({}, {"history": {"seconds": [1.0, 1.0]}}, "the history has entries of different lengths"),
+    ],
+    ids=["shape", "dtype", "dtype of the best", "history"],
+)
+def test_checkpoint_whose_content_does_not_fit_together_is_damaged(arrays, about, message, tmp_path):
     from fastloss._files import write_file
 
     path = tmp_path / "run"
-    run({}, epochs=1, checkpoint=path)
+    options = dict(validation=True)
+    run(options, epochs=1, checkpoint=path)
     with np.load(path) as file:
-        arrays = {name: file[name] for name in file.files}
-    about = json.loads(str(arrays.pop("about")))
-    write_file(path, {k: v for k, v in about.items() if k != "entries"}, {**arrays, "w": np.zeros(3)})
-    with pytest.raises(ValueError, match=r"is damaged.*shape \(3,\)"):
-        run({}, epochs=2, checkpoint=path)
-    assert json.dumps(about)  # nothing in it needs more than JSON and arrays
+        members = {name: file[name] for name in file.files}
+    content = json.loads(str(members.pop("about")))  # nothing in it needs more than JSON and arrays
+    del content["entries"]
+    for name, change in about.items():
+        content[name].update(change)
+    write_file(path, content, {**members, **arrays})
+    with pytest.raises(ValueError, match=rf"is damaged, or no checkpoint \(.*{message}"):
+        run(options, epochs=2, checkpoint=path)
+
+
+def sparse(X, y, penalty):
+    return fl.linear.Objective(fl.SoftmaxCrossEntropy(), sp.csr_array(X), y, penalty=penalty)
+
+
+def test_run_on_sparse_data_goes_on_bit_for_bit_and_knows_its_data(tmp_path):
+    path, (objective, _) = tmp_path / "run", small()
+    X, y, penalty = objective.X, objective.y, objective.penalty
+    fl.linear.train(sparse(X, y, penalty), epochs=2, checkpoint=path)
+    again = fl.linear.train(sparse(X, y, penalty), epochs=EPOCHS, checkpoint=path)
+    assert_same_bits(again, fl.linear.train(sparse(X, y, penalty), epochs=EPOCHS))
+    one_entry, one_place = X.copy(), X.copy()
+    one_entry[7, np.flatnonzero(X[7])[0]] += 1e-9
+    one_place[7] = np.roll(X[7], 1)  # the same entries
+    for other in (sparse(one_entry, y, penalty), sparse(one_place, y, penalty), objective):
+        with pytest.raises(ValueError, match="its data is"):
+            fl.linear.train(other, epochs=EPOCHS, checkpoint=path)
+
+
+def falling(t, begin, by=1.0):
+    return begin / (1 + by * t)
+
+
+def test_schedule_that_is_a_partial_function_is_known_by_what_it_holds(tmp_path):
+    path, rate = tmp_path / "run", functools.partial(falling, begin=1e-2)
+    run(dict(lr=rate), epochs=2, checkpoint=path)
+    again = run(dict(lr=functools.partial(falling, begin=1e-2)), epochs=EPOCHS, checkpoint=path)
+    assert_same_bits(again, run(dict(lr=rate), epochs=EPOCHS))
+    with pytest.raises(ValueError, match=r"its learning rate is partial of .*falling with \(\) \{'begin': 0\.01\}"):
+        run(dict(lr=functools.partial(falling, begin=2e-2)), epochs=EPOCHS, checkpoint=path)
 
 
 def test_bad_places_and_optimizers_without_state_are_refused_before_training(tmp_path):

@@ -119,6 +119,8 @@ def test_bad_splits_are_refused(rng):
         objective.finish(w + 1, objective.partial(w, 0, 500))
     with pytest.raises(TypeError, match="parts is a list"):
         objective.finish(w, [first])
+    with pytest.raises(TypeError, match="unsupported operand"):
+        first + [objective.partial(w, block, 500)]
 
 
 def test_no_rows_are_a_whole_too():

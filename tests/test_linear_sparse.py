@@ -115,6 +115,12 @@ def test_other_formats_are_refused(make):
         fl.linear.Objective(fl.SquaredError(), make(np.eye(3)), np.ones(3))
 
 
+@pytest.mark.skipif(sp.csr_array([1.0]).ndim != 1, reason="this SciPy has no sparse vectors")
+def test_sparse_vectors_are_refused():
+    with pytest.raises(ValueError, match=r"^Objective: X has shape \(3,\), but must be \(n, d\)$"):
+        fl.linear.Objective(fl.SquaredError(), sp.csr_array([1.0, 0.0, 2.0]), np.ones(3))
+
+
 @pytest.mark.parametrize("bad", [np.nan, -np.inf])
 def test_entries_that_are_not_finite_are_named_by_row_and_column(bad):
     X = np.zeros((4, 5))

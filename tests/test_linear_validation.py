@@ -52,6 +52,14 @@ def test_parameters_are_those_of_the_best_epoch(rng):
     assert fl.linear.train(objective, epochs=1).best_epoch is None
 
 
+def test_validation_losses_that_are_never_finite_leave_the_last_parameters():
+    X = np.arange(6.0).reshape(3, 2)
+    objective = fl.linear.Objective(fl.SquaredError(), X, [1.0, 2.0, 4.0])
+    result = fl.linear.train(objective, epochs=5, validation=(1e200 * X + 1e200, [1.0, 2.0, 4.0]), patience=5)
+    assert result.history["validation"] == [np.inf] * 5 and result.best_epoch is None
+    np.testing.assert_array_equal(result.w, fl.linear.train(objective, epochs=5).w)
+
+
 def test_tol_is_what_the_best_must_be_improved_by():
     objective = digits()
     validation = (objective.X[:100], objective.y[:100])

@@ -547,6 +547,15 @@ def test_bad_weights_are_value_errors_and_nothing_is_written(case, bad, rng):
 
 
 @each_class
+def test_weights_whose_sum_is_infinite_are_refused_and_nothing_is_written(case, rng):
+    pred, target = case.draw(rng, case.shape(4, 3), np.float64)
+    loss, out = case.make(pred.shape, reduction="mean"), np.full(pred.shape, 7.0)
+    with pytest.raises(ValueError, match=f"^{case.name}: the weights add up to infinity$"):
+        loss.value_and_grad(pred, target, sample_weight=np.full(4, 1e308), out=out)
+    assert (out == 7).all()
+
+
+@each_class
 def test_weights_of_other_real_types_are_taken_by_value(case, rng):
     shape = case.shape(20, 3)
     pred, target = case.draw(rng, shape, np.float32)
@@ -755,6 +764,8 @@ def test_out_of_the_wrong_kind_is_refused_and_untouched(case, dtype, rng):
     else:
         buffers.append((ValueError, np.full(shape, dtype(7), order="F")))
         buffers.append((ValueError, np.broadcast_to(np.full(shape[1], dtype(7)), shape)))
+        memory = np.full(sum(shape), dtype(7))  # each row begins one entry after the last
+        buffers.append((ValueError, np.lib.stride_tricks.as_strided(memory, shape, 2 * memory.strides)))
     for error, out in buffers:
         refuses(error, "out", case.name, loss.value_and_grad, pred, target, out=out)
         for both in ((out, None), (None, out)) if case.has_hess else ():

@@ -195,6 +195,38 @@ def test_parameters_that_cannot_be_updated_are_refused(kind):
         fl.SGD(give())
 
 
+class Unversioned:
+    """An array of a library whose DLPack has no versions, so that NumPy cannot know whether it may be written to."""
+
+    def __init__(self, a):
+        self.a = a
+
+    def __dlpack__(self, **_):
+        return self.a.__dlpack__()
+
+    def __dlpack_device__(self):
+        return self.a.__dlpack_device__()
+
+
+class WithMemory(Unversioned):
+    def __array__(self, dtype=None, copy=None):
+        return self.a
+
+
+class WithACopy(Unversioned):
+    def __array__(self, dtype=None, copy=None):
+        return self.a.copy()
+
+
+def test_arrays_of_a_dlpack_without_versions_are_updated_if_their_memory_is_seen_otherwise():
+    w = np.ones(3)
+    fl.SGD(WithMemory(w), lr=0.5).step(np.ones(3))
+    assert w.tolist() == [0.5, 0.5, 0.5]
+    for hidden in (Unversioned, WithACopy):
+        with pytest.raises(ValueError, match=r"^SGD: params is read-only, but must be writeable$"):
+            fl.SGD(hidden(w))
+
+
 BAD_OPTIONS = [
     ("SGD", {"lr": -1.0}, ValueError, "SGD: lr is -1.0, but must be finite and at least 0"),
     ("SGD", {"lr": np.nan}, ValueError, "lr is nan"),
@@ -435,6 +467,19 @@ def test_a_failure_while_saving_leaves_the_old_file_alone(function, tmp_path, mo
         opt.save(tmp_path / "state")
     assert (tmp_path / "state").read_bytes() == before
     assert [f.name for f in tmp_path.iterdir()] == ["state"]
+
+
+def test_where_folders_cannot_be_opened_a_state_is_saved_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "O_DIRECTORY", raising=False)  # as on Windows
+    opened, open_ = [], os.open
+    monkeypatch.setattr(os, "open", lambda path, *more: (opened.append(Path(path)), open_(path, *more))[1])
+    opt, params = make(("Adam", {}))
+    opt.step(cases.gradients(params, 1))
+    opt.save(tmp_path / "state")
+    assert len(opened) == 1 and opened[0].parent == tmp_path  # the new file, and no folder
+    again, _ = make(("Adam", {}))
+    again.load(tmp_path / "state")
+    assert again.t == opt.t and again.state_dict()["state"].keys() == opt.state_dict()["state"].keys()
 
 
 @pytest.mark.parametrize("function", ["write", "fsync", "replace"])
