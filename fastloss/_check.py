@@ -153,11 +153,9 @@ def both_types(values):
 # ---- arrays ----
 
 
-def describe(x):
-    """What an argument is, for a message."""
-    if isinstance(x, np.ndarray):
-        return f"{type(x).__name__ if type(x) is not np.ndarray else 'array'} of {x.dtype} and shape {x.shape}"
-    return f"{type(x).__name__}"
+def describe(array):
+    """What an array is, for a message."""
+    return f"array of {array.dtype} and shape {array.shape}"
 
 
 def as_array(who, name, x):

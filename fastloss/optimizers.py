@@ -44,8 +44,7 @@ class Optimizer(Stepper):
     _counts_steps = True  # whether PyTorch keeps a step for each parameter
 
     def _plan(self, options):
-        """The kernel, its parameters as fastloss.h lists them, and the names of its states."""
-        raise NotImplementedError
+        """The kernel, its parameters as fastloss.h lists them, and the names of its states: each subclass says."""
 
     def _first_value(self, options, name):
         """What a state holds before the first step."""
