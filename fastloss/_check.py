@@ -226,11 +226,11 @@ def as_rows(array):
     """A view of shape (rows, columns) whose last axis is contiguous, or None if the layout has none."""
     if array.ndim == 0:
         return array.reshape(1, 1)
+    columns = max(array.shape[-1], 1)
     if array.flags.c_contiguous:
-        columns = array.shape[-1] if array.size else max(array.shape[-1], 1)
-        return array.reshape(array.size // max(columns, 1) if array.size else 0, columns)
+        return array.reshape(array.size // columns, columns)
     itemsize = array.itemsize
-    if array.shape[-1] > 1 and array.strides[-1] != itemsize:
+    if columns > 1 and array.strides[-1] != itemsize:
         return None
     stride, rows = None, 1  # of the leading axes taken together, from the innermost out
     for size, step in zip(array.shape[-2::-1], array.strides[-2::-1], strict=True):
@@ -240,10 +240,8 @@ def as_rows(array):
             return None
         stride = step if stride is None else stride
         rows *= size
-    if array.ndim == 1 or (stride is not None and stride % itemsize):
-        return None if array.size > 1 else array.reshape(1, 1)
-    columns = array.shape[-1]
-    stride = columns * itemsize if stride is None else stride
+    if stride % itemsize:  # never None: an array with one row is contiguous
+        return None
     return np.lib.stride_tricks.as_strided(array, (rows, columns), (stride, itemsize), writeable=array.flags.writeable)
 
 

@@ -15,6 +15,7 @@ import pytest
 from cases import CASES, DEFAULTS, DTYPES, assert_within, eps_of
 
 import fastloss as fl
+from fastloss import _check
 
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 each_class = pytest.mark.parametrize("case", DEFAULTS, ids=str)
@@ -96,6 +97,13 @@ def strided(a, gap=3):
     return wide[..., : a.shape[-1]]
 
 
+def first_of_more(a):
+    """The same numbers in a larger array, of whose second axis they are the first."""
+    more = np.full((a.shape[0], a.shape[1] + 2, *a.shape[2:]), 7, a.dtype)
+    more[:, : a.shape[1]] = a
+    return more[:, : a.shape[1]]
+
+
 def unaligned(a):
     raw = np.zeros(a.nbytes + 1, np.uint8)[1:]
     view = raw.view(a.dtype).reshape(a.shape)
@@ -168,10 +176,17 @@ def test_pointwise_losses_take_any_number_of_axes(case, dtype, rng):
             assert got[0].shape == shape
         assert all(part.shape == shape for part in got[1:])
         assert_same([np.ravel(part) for part in got], [np.ravel(part) for part in want])
-    pred, target = strided(flat.reshape(2, 3, 4)), strided(flat_target.reshape(2, 3, 4))
-    got = all_outputs(case, loss, pred, target)
-    assert got[1].shape == (2, 3, 4)
-    assert_close([np.ravel(part) for part in got], [np.ravel(part) for part in want], dtype)
+    for shape, view in (((2, 3, 4), strided), ((2, 1, 3, 4), strided), ((2, 3, 4), first_of_more)):
+        got = all_outputs(case, loss, view(flat.reshape(shape)), view(flat_target.reshape(shape)))
+        assert got[1].shape == shape
+        assert_close([np.ravel(part) for part in got], [np.ravel(part) for part in want], dtype)
+
+
+def test_rows_in_records_whose_size_is_no_multiple_of_an_entrys_are_not_used_as_they_are():
+    records = np.zeros(6, [("scores", np.float64, 4), ("tag", np.int8)])
+    assert _check.as_rows(records["scores"]) is None
+    aligned = np.zeros(6, [("scores", np.float64, 4), ("tag", np.int64)])
+    assert _check.as_rows(aligned["scores"]).strides == (40, 8)
 
 
 @pytest.mark.parametrize("case", POINTWISE, ids=str)

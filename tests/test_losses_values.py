@@ -255,6 +255,13 @@ def test_rmse_has_no_hessian_and_says_why():
 # ---- predictions
 
 
+@pytest.mark.parametrize("loss", [fl.SoftmaxCrossEntropy(), fl.MulticlassHinge(), fl.CrammerSingerHinge()], ids=repr)
+def test_no_class_can_be_predicted_where_there_is_none(loss):
+    with pytest.raises(ValueError, match=r"^\w+: pred has shape \(3, 0\), but predict needs at least one class$"):
+        loss.predict(np.ones((3, 0)))
+    assert loss.predict(np.ones((0, 3))).shape == (0,)
+
+
 @each_case
 @each_dtype
 def test_predict_gives_the_class_or_the_mean(case, dtype, rng, kernel_target):
