@@ -387,8 +387,7 @@ class _CrammerSinger(_WestonWatkins):
         v[self.rows, self.labels] = 0
         v = np.maximum(v, 0)
         over = v.sum(axis=1) > 1
-        if over.any():
-            v[over] = _onto_simplex(v[over])
+        v[over] = _onto_simplex(v[over])
         return v
 
 

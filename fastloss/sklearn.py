@@ -200,10 +200,9 @@ class _Linear(BaseEstimator):
         """Checked sample weights, or None."""
         if sample_weight is None:
             return None
-        weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-        if not weight.any():
+        if not np.any(sample_weight):
             raise ValueError(f"{type(self).__name__}: sample_weight is zero everywhere, but some must be above 0")
-        return weight
+        return _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
 
     # -- fitting --
 
@@ -296,13 +295,13 @@ class _Linear(BaseEstimator):
         parts = [np.ravel(self.coef_), np.ravel(self.intercept_)] if self.fit_intercept else [np.ravel(self.coef_)]
         return np.concatenate(parts).astype(dtype)
 
-    def _check_old_shape(self, rows, n_features, what):
+    def _check_old_shape(self, rows, n_features):
         """Refuse to go on from coefficients of another shape."""
         old = np.atleast_2d(self.coef_).shape
         if old != (rows, n_features):
             raise ValueError(
                 f"{type(self).__name__}: coef_ of the last fit has shape {old}, "
-                f"but {what} now needs {(rows, n_features)}"
+                f"but the data now need {(rows, n_features)}"
             )
 
     # -- steps on data that come in pieces --
@@ -534,7 +533,7 @@ class LinearClassifier(ClassifierMixin, _Linear):
         if self.warm_start and hasattr(self, "coef_"):
             if not np.array_equal(classes, self.classes_):
                 raise ValueError(f"LinearClassifier: y holds classes {classes}, but the last fit had {self.classes_}")
-            self._check_old_shape(_rows(len(classes)), X.shape[1], "X")
+            self._check_old_shape(_rows(len(classes)), X.shape[1])
         self.classes_ = classes
         loss = _classifier_loss(self.loss, len(classes))
         return self._fit(loss, X, self._targets(labels, X.dtype), weight)
@@ -750,7 +749,7 @@ class LinearRegressor(RegressorMixin, _Linear):
         loss = _regressor_loss(self.loss)
         X, y, weight = self._read(loss, X, y, sample_weight)
         if self.warm_start and hasattr(self, "coef_"):
-            self._check_old_shape(_scores_of(loss, y), X.shape[1], "X and y")
+            self._check_old_shape(_scores_of(loss, y), X.shape[1])
         return self._fit(loss, X, y, weight, outputs=_outputs(y))
 
     @available_if(_takes_steps)
@@ -770,7 +769,7 @@ class LinearRegressor(RegressorMixin, _Linear):
         loss = _regressor_loss(self.loss)
         X, y, weight = self._read(loss, X, y, sample_weight, reset=not hasattr(self, "coef_"))
         if hasattr(self, "coef_"):
-            self._check_old_shape(_scores_of(loss, y), X.shape[1], "y")
+            self._check_old_shape(_scores_of(loss, y), X.shape[1])
         return self._partial_fit(loss, X, y, weight, outputs=_outputs(y))
 
     def _read(self, loss, X, y, sample_weight, reset=True):

@@ -18,13 +18,14 @@ import scipy.sparse
 from sklearn import datasets, linear_model
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
-from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
+from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, scale
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastloss as fl
+from fastloss import _lbfgs
 from fastloss.sklearn import CLASSIFICATION, OPTIMIZERS, REGRESSION, LinearClassifier, LinearRegressor
 
 SAME = 1e-6  # of the objective, which both solvers reach to better than this
@@ -367,6 +368,55 @@ def test_partial_fit_is_one_epoch_of_fit(diabetes):
     assert pieces.loss_curve_ == pytest.approx(whole.loss_curve_, rel=1e-12)
 
 
+def test_partial_fit_takes_weights_for_repeated_rows(diabetes):
+    X, y = diabetes
+    weight = np.arange(len(y)) % 3
+    model = LinearRegressor(solver="adam", lr=0.1, batch_size=None, shuffle=False)
+    weighted = clone(model).partial_fit(X, y, sample_weight=weight).partial_fit(X, y, sample_weight=weight)
+    more = X.repeat(weight, axis=0), y.repeat(weight)
+    repeated = clone(model).partial_fit(*more).partial_fit(*more)
+    np.testing.assert_allclose(weighted.coef_, repeated.coef_, rtol=1e-10)
+    assert weighted.loss_curve_ == pytest.approx(repeated.loss_curve_, rel=1e-12)
+
+
+def test_a_batch_of_little_weight_makes_a_small_step():
+    X, y, weight = np.array([[1.0], [2.0], [3.0], [4.0]]), np.array([1.0, -1.0, 2.0, 5.0]), np.array([1, 2, 3, 6.0])
+    model = LinearRegressor(penalty=None, fit_intercept=False, solver="sgd", lr=0.1, batch_size=2, shuffle=False)
+    model.partial_fit(X, y, sample_weight=weight)
+    w = 0.0  # by hand: the weights' mean is 3, and a batch has 2 rows
+    for batch in (slice(0, 2), slice(2, 4)):
+        x = X[batch, 0]
+        w -= 0.1 * np.sum(weight[batch] / 3 * (w * x - y[batch]) * x) / 2
+    np.testing.assert_allclose(model.coef_, [w], rtol=1e-14)
+
+
+def test_a_batch_of_all_rows_takes_one_step_an_epoch(diabetes):
+    X, y = diabetes
+    options = dict(penalty=None, fit_intercept=False, solver="sgd", lr=0.1, batch_size=None, tol=None)
+    model = LinearRegressor(max_iter=1, **options).fit(X, y)
+    np.testing.assert_allclose(model.coef_, 0.1 * X.T @ y / len(y), rtol=1e-11)
+
+
+def test_sgd_finds_a_rate_of_its_own_for_the_root_of_the_mean_square(diabetes):
+    X, y = diabetes
+    loss = fl.RootMeanSquaredError()
+    best = objective_at(linear_model.LinearRegression().fit(X, y), loss, X, y)
+    for unit in (1.0, 1e3):
+        model = LinearRegressor("root_mean_squared_error", penalty=None, solver="sgd", random_state=0, tol=1e-4)
+        model.fit(X, unit * y)
+        assert objective_at(model, loss, X, unit * y) < 1.03 * unit * best
+
+
+def test_early_stopping_of_a_regressor_measures_rows_that_it_holds_back(diabetes):
+    X, y = diabetes
+    model = LinearRegressor(solver="adam", lr=3.0, early_stopping=True, validation_fraction=0.2, random_state=0)
+    model.fit(X, y)
+    _, held = train_test_split(np.arange(len(y)), test_size=0.2, random_state=np.random.RandomState(0))
+    curve = model.validation_loss_curve_
+    assert min(curve) == pytest.approx(np.mean((model.predict(X[held]) - y[held]) ** 2) / 2, rel=1e-12)
+    assert np.argmin(curve) < len(curve) - 1 == model.n_iter_ - 1
+
+
 def test_early_stopping_keeps_validation_data_apart(iris):
     X, y = scale(iris[0]), iris[1]
     model = LinearClassifier(solver="adam", lr=0.1, early_stopping=True, validation_fraction=0.2, random_state=0)
@@ -386,6 +436,13 @@ def test_random_state_fixes_the_path(iris):
 def test_verbose_prints_the_objective(iris, capsys):
     LinearClassifier(verbose=1).fit(*iris)
     assert "iteration 10: objective" in capsys.readouterr().out
+
+
+def test_verbose_prints_each_round_of_a_kinked_loss(iris, capsys):
+    model = LinearClassifier("hinge", verbose=2).fit(*iris)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == f"iteration {model.n_iter_}: objective {model.loss_curve_[-1]:.6g}"
+    assert len(lines) == len(model.loss_curve_)
 
 
 def test_loss_curve_falls_to_the_optimum(iris):
@@ -416,15 +473,28 @@ def test_losses_have_counterparts_for_two_classes(iris, loss, counterpart):
     assert LinearClassifier(counterpart, alpha=0.1, max_iter=5000).fit(*iris).coef_.shape == (3, 4)
 
 
+def test_newton_steps_end_after_ten_where_they_are_slow():
+    # x**4 / 4: its gradient is x**3, and each step leaves two thirds of x and (2 / 3)**3 of the gradient.
+    variables = types.SimpleNamespace(bounds=None, cancel=lambda x: None, projected=lambda x, gradient: gradient)
+    run = types.SimpleNamespace(x=np.array([1.0, -2.0]))
+    _lbfgs._newton(variables, lambda x: (np.sum(x**4) / 4, x**3), run, 1e-10)
+    # The second derivative is a difference over 1e-6 of the largest entry: in error by 3e-6 of itself for each.
+    np.testing.assert_allclose(run.x, np.array([1.0, -2.0]) * (2 / 3) ** 10, rtol=1e-4)
+    assert run.residual == pytest.approx((2 * (2 / 3) ** 10) ** 3, rel=3e-4)
+
+
 # ---- errors and warnings ----
 
 
-def test_max_iter_reached_is_warned_of(iris):
+def test_max_iter_reached_is_warned_of(iris, monkeypatch):
     for model in (LinearClassifier(max_iter=3), LinearClassifier("hinge", max_iter=3)):
         with pytest.warns(ConvergenceWarning, match="not converged after 3 iterations"):
             model.fit(*iris)
     with pytest.warns(ConvergenceWarning):
         LinearClassifier(solver="sgd", max_iter=2).fit(*iris)
+    monkeypatch.setattr(_lbfgs, "MOST_ROUNDS", 2)
+    with pytest.warns(ConvergenceWarning, match="not converged after"):
+        assert len(LinearClassifier("hinge").fit(*iris).loss_curve_) == 2
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert LinearClassifier(solver="sgd", max_iter=2, tol=None).fit(*iris).n_iter_ == 2
@@ -465,8 +535,9 @@ def test_bad_data_are_named(iris):
     X, y = iris
     with pytest.raises(ValueError, match="one class"):
         LinearClassifier().fit(X, np.zeros(len(y)))
-    with pytest.raises(ValueError, match=r"(?i)weight.*zero"):
-        LinearClassifier().fit(X, y, sample_weight=np.zeros(len(y)))
+    for zero in (np.zeros(len(y)), [0] * len(y), 0):
+        with pytest.raises(ValueError, match=r"^LinearClassifier: sample_weight is zero everywhere"):
+            LinearClassifier().fit(X, y, sample_weight=zero)
     with pytest.raises(ValueError, match="only one class in y has sample weight"):
         LinearClassifier().fit(X, y, sample_weight=y == 1)
     with pytest.raises(ValueError, match=r"target\[0\] is -1"):
@@ -483,6 +554,15 @@ def test_bad_data_are_named(iris):
         LinearRegressor().partial_fit(X, y)
     with pytest.raises(ValueError, match="classes is None"):
         LinearClassifier(solver="sgd").partial_fit(X, y)
+    with pytest.raises(ValueError, match=r"classes is \[1\], but there must be two"):
+        LinearClassifier(solver="sgd").partial_fit(X, y, classes=[1, 1])
+    for model in (LinearRegressor, LinearClassifier):
+        with pytest.raises(ValueError, match="early_stopping is True, but must be False for partial_fit"):
+            model(solver="sgd", early_stopping=True).partial_fit(
+                X, y, **({"classes": [0, 1, 2]} if model is LinearClassifier else {})
+            )
+    with pytest.raises(ValueError, match=r"coef_ of the last fit has shape \(1, 4\), but the data now need \(1, 3\)"):
+        LinearRegressor(warm_start=True).fit(X, y).fit(X[:, :3], y)
     with pytest.raises(ValueError, match="balanced"):
         LinearClassifier(solver="sgd", class_weight="balanced").partial_fit(X, y, classes=[0, 1, 2])
 
