@@ -200,7 +200,7 @@ class _Linear(BaseEstimator):
         """Checked sample weights, or None."""
         if sample_weight is None:
             return None
-        if not np.any(sample_weight):
+        if not np.asarray(sample_weight).any():  # newer scikit-learn refuses these itself, in other words
             raise ValueError(f"{type(self).__name__}: sample_weight is zero everywhere, but some must be above 0")
         return _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
 
