@@ -66,11 +66,14 @@ test-versions:
 fuzz-python: $(V)/.test
 	cd tests && FASTLOSS_FUZZ_SECONDS=$(FUZZ_SECONDS) nice ../$(V)/bin/pytest -s test_fuzz.py
 
-# What sees the Python files only: the compiled ones are not traced.
-coverage-python: $(V)/.test
-	$(V)/bin/pip install --quiet $(COVERAGE)
-	cd tests && ../$(V)/bin/coverage run --branch --source=fastloss --data-file=../$(V)/.coverage -m pytest --ignore=peers .
-	$(V)/bin/coverage report --data-file=$(V)/.coverage --show-missing --fail-under=100
+# What sees the Python files only: the compiled ones are not traced. In the environment of test-peers, as fastloss.interop,
+# and what it alone asks of the other files, is tested against the libraries themselves.
+TRACE = cd tests && ../$(P)/bin/coverage run --branch --source=fastloss --data-file=../$(P)/.coverage
+coverage-python: $(P)/.test
+	$(P)/bin/pip install --quiet $(COVERAGE)
+	$(TRACE) -m pytest --ignore=peers .
+	$(TRACE) --append -m pytest peers/test_interop_*.py peers/test_arrays_of_others.py
+	$(P)/bin/coverage report --data-file=$(P)/.coverage --show-missing --fail-under=100
 
 bench: $(V)/.bench
 	OPENBLAS_NUM_THREADS=1 $(V)/bin/pytest --benchmark-quiet benchmarks/test_bench.py $(BENCH)

@@ -284,6 +284,24 @@ def test_many_threads_in_one_optimizer_take_whole_steps_or_are_told_that_it_is_b
     assert opt.t == 0
 
 
+def test_a_step_while_another_thread_is_in_a_long_one_is_refused():
+    w, g, refused, end = np.zeros(4_000_000), np.ones(4_000_000), [], time.monotonic() + 60
+    opt = fl.SGD(w, lr=1.0)
+
+    def run():
+        while not refused and time.monotonic() < end:
+            try:
+                opt.step(g)
+            except RuntimeError as error:
+                refused.append(str(error))
+
+    with ThreadPoolExecutor(2) as pool:
+        for running in [pool.submit(run) for _ in range(2)]:
+            running.result()
+    assert refused[0] == "SGD: another thread is in a step of this optimizer; use a lock"
+    assert np.all(w == -opt.t)
+
+
 def test_a_state_loaded_while_another_thread_steps_is_whole_or_refused():
     w, g, stop = np.zeros(200_000), np.ones(200_000), threading.Event()
     opt = fl.Adam(w, lr=0.0)
