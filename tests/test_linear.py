@@ -436,10 +436,10 @@ def test_plot_draws_the_loss_per_epoch():
     np.testing.assert_allclose(y, np.add(result.history["loss"], result.history["penalty"]))
 
 
-def test_plot_without_axes_draws_into_a_figure_of_its_own(monkeypatch):
-    monkeypatch.setenv("MPLBACKEND", "agg")
+def test_plot_without_axes_draws_into_a_figure_of_its_own():
     from matplotlib import pyplot
 
+    pyplot.switch_backend("agg")
     before = pyplot.get_fignums()
     axes = fl.linear.train(digits(), epochs=2).plot()
     assert axes.figure.number not in before and pyplot.gca() is axes
