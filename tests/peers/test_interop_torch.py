@@ -282,8 +282,9 @@ class Rows(torch.utils.data.Dataset):
         return z.grad[0]
 
 
-# Python and JAX warn of forking with threads running; that this works is what is tested.
+# Python and JAX warn of forking with threads running; that this works is what is tested. PyTorch of a single processor.
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning", "ignore:.*fork.*:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes:UserWarning")
 def test_losses_work_in_workers_of_a_data_loader():
     before = fl.get_num_threads()
     fl.set_num_threads(2)
