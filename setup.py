@@ -90,7 +90,7 @@ def main():
         ["fastloss/_core.pyx"],
         include_dirs=[*FLAGS["INCLUDES"], numpy.get_include()],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        depends=["setup.py", *(str(p) for p in [*HEADERS, *SOURCES, *KERNELS, *PYX_PARTS])],
+        depends=["setup.py", *(str(p) for p in [FLAGS_FILE, *HEADERS, *SOURCES, *KERNELS, *PYX_PARTS])],
     )
     setup(
         ext_modules=cythonize([core], build_dir="build/cython", include_path=["fastloss"]),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--suite", nargs="+", default=["peers"], help="quick, peers, every, sizes")
+    parser.add_argument("--suite", nargs="+", default=["peers"], help="quick, peers, every, sizes, crossover")
     parser.add_argument("-k", default="", help="only cases whose name contains this")
     parser.add_argument("--threads", type=int, default=1, help="for everybody: more processors than this are not used")
     parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])

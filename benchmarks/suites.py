@@ -200,4 +200,11 @@ SIZES = [
     *(Case(work, (10**k,)) for work in ("Adam", "RMSprop") for k in range(8)),
 ]
 
-SUITES = {"quick": QUICK, "peers": PEERS, "every": EVERY, "sizes": SIZES}
+# Around the number of classes from which rows are walked along (FL_FEW_CLASSES in src_c/kernels/rows.h).
+CROSSOVER = [
+    Case(work, (512, c))
+    for work in ("SoftmaxCrossEntropy", "MulticlassHinge")
+    for c in (8, 12, 16, 17, 20, 24, 32, 33, 40, 48, 64)
+]
+
+SUITES = {"quick": QUICK, "peers": PEERS, "every": EVERY, "sizes": SIZES, "crossover": CROSSOVER}

@@ -3,7 +3,7 @@
 
 # Everything. No flag here may let the compiler change a result. -fwrapv: integers as wide as a float, signed ones too,
 # overflow on purpose when exponents are made.
-BASE = -O3 -g0 -std=c11 -fwrapv -ffp-contract=off -fno-math-errno -fno-trapping-math -fvisibility=hidden
+BASE = -O3 -g0 -std=c11 -fwrapv -ffp-contract=off -fno-math-errno -fno-trapping-math -fvisibility=hidden -fno-asynchronous-unwind-tables
 # gcc computes there with doubles where C11 lets it, for floats, too.
 BASE_s390x = -fexcess-precision=fast
 INCLUDES = fastloss/include src_c src_c/kernels src_c/simd

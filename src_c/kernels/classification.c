@@ -42,12 +42,12 @@ FL_INLINE vpoint probability(vreal f, vreal y, const vparams *p) {
     const vreal zero = v_set(0), rest = v_set(1) - f;
     const vmask number = v_eq(f, f), no_ones = v_and(v_eq(w.ones, zero), number);
     const vmask no_zeros = v_and(v_eq(w.zeros, zero), number);
-    const vreal one_slope = v_select(no_ones, zero, w.ones / f), zero_slope = v_select(no_zeros, zero, w.zeros / rest);
+    const vreal one_slope = v_except(no_ones, w.ones / f), zero_slope = v_except(no_zeros, w.zeros / rest);
     const vmask whole = v_eq(w.ones + w.zeros, v_set(1));
     const vreal both = (v_select(whole, f - w.ones, w.zeros * f - w.ones * rest) / f) / rest;
     return (vpoint){(zero - v_times(w.ones, v_log(f))) - v_times(w.zeros, v_log1p(-f)),
                     v_select(v_or(no_ones, no_zeros), zero_slope - one_slope, both),
-                    v_select(no_ones, zero, one_slope / f) + v_select(no_zeros, zero, zero_slope / rest)};
+                    v_except(no_ones, one_slope / f) + v_except(no_zeros, zero_slope / rest)};
 }
 #define probability_params binary_params
 POINTWISE(binary_cross_entropy_probabilities, probability)
@@ -56,7 +56,7 @@ POINTWISE(binary_cross_entropy_probabilities, probability)
 FL_INLINE vpoint hinge(vreal z, vreal target, const vparams *p) {
     const vreal zero = v_set(0), y = v_select(v_gt(target, zero), v_set(1), v_set(-1));
     const vreal t = p->a - y * z;
-    return (vpoint){v_max(zero, t), v_select(v_le(t, zero), zero, v_select(v_isnan(t), t, -y)), zero};
+    return (vpoint){v_max(zero, t), v_except(v_le(t, zero), v_select(v_isnan(t), t, -y)), zero};
 }
 #define hinge_params as_given
 POINTWISE(hinge, hinge)
@@ -65,7 +65,7 @@ POINTWISE(hinge, hinge)
 FL_INLINE vpoint hinge_squared(vreal z, vreal target, const vparams *p) {
     const vreal zero = v_set(0), y = v_select(v_gt(target, zero), v_set(1), v_set(-1));
     const vreal t = p->a - y * z, excess = v_max(zero, t);
-    return (vpoint){excess * excess, -y * (excess + excess), v_select(v_gt(t, zero), v_set(2), zero)};
+    return (vpoint){excess * excess, -y * (excess + excess), v_only(v_gt(t, zero), v_set(2))};
 }
 #define hinge_squared_params as_given
 POINTWISE(hinge_squared, hinge_squared)
@@ -110,50 +110,67 @@ POINTWISE(focal, focal)
  *
  * For a label y: l = (top - z_y) + log1p(r), gradient p_k - [k = y]; where y alone is at the top that is -s/(1 + r).
  * Second derivative p_k (1 - p_k), for the only top entry s/(1+r)^2. */
-FL_INLINE void softmax_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+FL_INLINE void softmax_tile_hess(const tile_row *e, int units, ptrdiff_t c, const vreal *s, const vreal *ties,
+                                 const tile_rows *rows, tile_row *hess) {
+    const vreal one = v_set(1);
+    for (ptrdiff_t k = 0; k < c; k++)
+        EACH(u, units) {
+            const vreal inverse = one / (one + (s[u] + (ties[u] - one))), p = e[k][u] * inverse;
+            const vmask alone = v_and(v_eq(ties[u], one), v_eq(e[k][u], one));
+            const vreal h = v_select(alone, inverse * (s[u] * inverse), p * (one - p));
+            hess[k][u] = v_except(rows->dropped[u], h * rows->factor[u]);
+        }
+}
+FL_INLINE void softmax_tile(const fl_loss_call *call, const row_block *b, int first, int units, real *loss, int level) {
     const vreal zero = v_set(0), one = v_set(1);
-    const ptrdiff_t c = call->c;
-    for (int first = 0; first < b->count; first += V_LANES) {
-        _Alignas(64) real tile[FL_TILE_ROWS][V_LANES];
-        const int count = b->count - first;
-        const vreal label = v_load(b->label_real + first);
-        tile_load(tile, pred_row(call, b->row + first), call->pred_stride, count, c);
-        const vreal own_z = tile_own(tile, c, label);
-        vreal top = v_set(-FL_INFINITY), s = zero, ties = zero, own = zero;
-        for (ptrdiff_t k = 0; k < c; k++) top = v_max(v_load(tile[k]), top);
-        for (ptrdiff_t k = 0; k < c; k++) {
-            const vreal d = v_load(tile[k]) - top, e = v_exp_neg(d);
-            const vmask tie = v_eq(d, zero);
-            s = s + v_select(tie, zero, e);
-            ties = ties + v_select(tie, one, zero);
-            if (level == VALUE) continue;
-            own = v_select(v_eq(label, class_number(k)), e, own);
-            v_store(tile[k], e);
-        }
-        const vreal r = s + (ties - one);
-        v_store(loss + first, (top - own_z) + v_log1p_pos(r));
-        if (level == VALUE) continue;
-
-        const vreal inverse = one / (one + r), factor = v_load(b->factor + first);
-        const vmask single = v_eq(ties, one), dropped = v_eq(v_load(b->weight + first), zero);
-        if (level == VALUE_GRAD_HESS) {
-            _Alignas(64) real hess[FL_TILE_ROWS][V_LANES];
-            const vreal top_hess = (inverse * (s * inverse)) * factor;
-            for (ptrdiff_t k = 0; k < c; k++) {
-                const vreal e = v_load(tile[k]), p = e * inverse;
-                const vreal h = v_select(v_and(single, v_eq(e, one)), top_hess, (p * (one - p)) * factor);
-                v_store(hess[k], v_select(dropped, zero, h));
-            }
-            tile_store(hess, hess_row(call, b->row + first), call->hess_stride, count, c);
-        }
-        const vreal own_grad = v_select(v_and(single, v_eq(own, one)), -(s * inverse), own * inverse - one) * factor;
-        const vreal scale = inverse * factor;
-        for (ptrdiff_t k = 0; k < c; k++) {
-            const vreal g = v_select(v_eq(label, class_number(k)), own_grad, v_load(tile[k]) * scale);
-            v_store(tile[k], v_select(dropped, zero, g));
-        }
-        tile_store(tile, grad_row(call, b->row + first), call->grad_stride, count, c);
+    const ptrdiff_t c = call->c, row = b->row + first;
+    const int count = b->count - first;
+    const tile_rows rows = tile_rows_of(b, first, units);
+    tile_row tile[FL_TILE_ROWS], top, s, ties, own, own_z, r, inverse, own_grad;
+    tile_load(tile, units, pred_row(call, row), call->pred_stride, count, c);
+    EACH(u, units) {
+        top[u] = v_set(-FL_INFINITY);
+        s[u] = ties[u] = own[u] = zero;
     }
+    tile_own(tile, units, c, rows.label, own_z);
+    for (ptrdiff_t k = 0; k < c; k++) EACH(u, units) top[u] = v_max(tile[k][u], top[u]);
+    for (ptrdiff_t k = 0; k < c; k++)
+        EACH(u, units) {
+            const vreal d = tile[k][u] - top[u], e = v_exp_neg(d);
+            const vmask tie = v_eq(d, zero);
+            s[u] = s[u] + v_except(tie, e);
+            ties[u] = ties[u] + v_only(tie, one);
+            if (level == VALUE) continue;
+            own[u] = v_select(v_eq(rows.label[u], class_number(k)), e, own[u]);
+            tile[k][u] = e;
+        }
+    EACH(u, units) {
+        r[u] = s[u] + (ties[u] - one);
+        v_store(loss + u * V_LANES, (top[u] - own_z[u]) + v_log1p_pos(r[u]));
+    }
+    if (level == VALUE) return;
+
+    EACH(u, units) {
+        const vmask single = v_eq(ties[u], one);
+        inverse[u] = one / (one + r[u]);
+        const vreal slope = v_select(v_and(single, v_eq(own[u], one)), -(s[u] * inverse[u]), own[u] * inverse[u] - one);
+        own_grad[u] = slope * rows.factor[u];
+    }
+    if (level == VALUE_GRAD_HESS) {
+        tile_row hess[FL_TILE_ROWS];
+        softmax_tile_hess(tile, units, c, s, ties, &rows, hess);
+        tile_store(hess, units, hess_row(call, row), call->hess_stride, count, c);
+    }
+    for (ptrdiff_t k = 0; k < c; k++)
+        EACH(u, units) {
+            const vmask own_class = v_eq(rows.label[u], class_number(k));
+            const vreal g = v_select(own_class, own_grad[u], tile[k][u] * (inverse[u] * rows.factor[u]));
+            tile[k][u] = v_except(rows.dropped[u], g);
+        }
+    tile_store(tile, units, grad_row(call, row), call->grad_stride, count, c);
+}
+FL_INLINE void softmax_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    tiles(softmax_tile, call, b, loss, level);
 }
 
 typedef struct softmax_sums {
@@ -161,27 +178,35 @@ typedef struct softmax_sums {
     ptrdiff_t ties;
 } softmax_sums;
 
+/* The registers from z + k on that begin before `end`; `whole`: none of them ends behind it. */
+FL_INLINE void softmax_exp_group(const real *z, vreal top, ptrdiff_t k, ptrdiff_t end, int whole, real *e, vreal *sum,
+                                 ptrdiff_t *ties) {
+    const vreal zero = v_set(0);
+    EACH(u, V_UNROLL) {
+        const ptrdiff_t at = k + u * V_LANES, count = whole ? V_LANES : end - at;
+        if (count <= 0) break;
+        const vreal d = load_part(z + at, count) - top;
+        vreal x = v_exp_neg(d);
+        if (e) store_part(e + at, x, count);
+        vmask tie = v_eq(d, zero);
+        if (!whole) {
+            tie = v_and(tie, v_first(count));
+            x = v_only(v_first(count), x);
+        }
+        sum[u] = sum[u] + v_except(tie, x);
+        *ties += v_count(tie);
+    }
+}
 /* One row: writes exp(z - top) to e unless that is NULL (e may be z). */
 FL_INLINE softmax_sums softmax_exp(const real *z, vreal top, ptrdiff_t c, real *e) {
-    const vreal zero = v_set(0);
     softmax_sums total = {0, 0};
     for (ptrdiff_t start = 0; start < c; start += FL_SUM_BLOCK) {
         const ptrdiff_t end = c - start < FL_SUM_BLOCK ? c : start + FL_SUM_BLOCK;
         vreal sum[V_UNROLL];
-        FL_UNROLL
-        for (int u = 0; u < V_UNROLL; u++) sum[u] = zero;
-        for (ptrdiff_t k = start; k < end; k += V_GROUP) {
-            FL_UNROLL
-            for (int u = 0; u < V_UNROLL; u++) {
-                const ptrdiff_t at = k + u * V_LANES, count = end - at;
-                if (count <= 0) break;
-                const vreal d = load_part(z + at, count) - top, x = v_exp_neg(d);
-                const vmask in_row = v_first(count), tie = v_and(in_row, v_eq(d, zero));
-                sum[u] = sum[u] + v_select(v_and(in_row, v_not(tie)), x, zero);
-                total.ties += v_count(tie);
-                if (e) store_part(e + at, x, count);
-            }
-        }
+        EACH(u, V_UNROLL) sum[u] = v_set(0);
+        ptrdiff_t k = start;
+        for (; k + V_GROUP <= end; k += V_GROUP) softmax_exp_group(z, top, k, end, 1, e, sum, &total.ties);
+        if (k < end) softmax_exp_group(z, top, k, end, 0, e, sum, &total.ties);
         total.s += group_total(sum);
     }
     return total;
@@ -198,43 +223,71 @@ FL_INLINE void softmax_hess(const real *e, ptrdiff_t c, vreal inverse, int singl
     }
 }
 
+/* Turns row j's e_k into its gradient, and its second derivative. */
+FL_INLINE void softmax_slopes(const fl_loss_call *call, const row_block *b, int j, softmax_sums sums, int level) {
+    const ptrdiff_t c = call->c, label = b->label[j];
+    real *grad = grad_row(call, b->row + j);
+    real *hess = level >= VALUE_GRAD_HESS ? hess_row(call, b->row + j) : NULL;
+    const double factor = (double)b->factor[j];
+    if (b->weight[j] == 0) {
+        row_fill(grad, c, 0);
+        if (hess) row_fill(hess, c, 0);
+        return;
+    }
+    const double inverse = 1 / (1 + (sums.s + (double)(sums.ties - 1)));
+    const double top_rest = sums.s * inverse; /* 1 - p of a single top entry */
+    if (hess)
+        softmax_hess(grad, c, v_set((real)inverse), sums.ties == 1, v_set((real)(top_rest * inverse * factor)),
+                     v_set(b->factor[j]), hess);
+    const real own = label >= 0 ? grad[label] : 0;
+    row_scale(grad, c, v_set((real)(inverse * factor)));
+    const double own_slope = own == 1 && sums.ties == 1 ? -top_rest : (double)own * inverse - 1;
+    if (label >= 0) grad[label] = (real)(own_slope * factor);
+}
+
 /* The losses of a block from its rows' gaps (top - own score) and r, V_LANES logarithms at a time. */
 FL_INLINE void softmax_losses(const real *gap, const real *r, real *loss) {
     for (int j = 0; j < V_GROUP; j += V_LANES) v_store(loss + j, v_load(gap + j) + v_log1p_pos(v_load(r + j)));
 }
 
+/* Rows of many classes are walked along in turn, as many as have this many entries: half of a first cache, as the
+ * gradients lie there too. From 1,024 to 8,192 entries it makes no difference beyond 3 %; one row at a time takes 30 %
+ * longer at 100 classes (float, AVX2; make bench-peers BENCH="-k SoftmaxCrossEntropy"). */
+#define FL_AT_ONCE ((ptrdiff_t)(16384 / sizeof(real)))
+
+/* A row's maximum and sums, between its walks. */
+typedef struct softmax_row {
+    real top, own_z;
+    softmax_sums sums;
+} softmax_row;
+
+/* Several rows take each walk before any takes the next, so that a row's entries are worked on while the sums and
+ * quotients at another's end are waited for. */
 FL_INLINE void softmax_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
     const ptrdiff_t c = call->c;
+    const int at_once = c > FL_AT_ONCE ? 1 : c < FL_AT_ONCE / V_GROUP ? V_GROUP : (int)(FL_AT_ONCE / c);
     real gap[V_GROUP] = {0}, r[V_GROUP] = {0};
-    for (int j = 0; j < b->count; j++) {
-        const ptrdiff_t row = b->row + j, label = b->label[j];
-        real *grad = level >= VALUE_GRAD ? grad_row(call, row) : NULL;
-        real *hess = level >= VALUE_GRAD_HESS ? hess_row(call, row) : NULL;
-        if (b->weight[j] == 0) {
-            if (grad) row_fill(grad, c, 0);
-            if (hess) row_fill(hess, c, 0);
-            continue;
+    softmax_row rows[V_GROUP];
+    for (int first = 0; first < b->count; first += at_once) {
+        const int last = b->count - first < at_once ? b->count : first + at_once;
+        for (int j = first; j < last; j++) {
+            if (b->weight[j] == 0) continue;
+            const real *z = pred_row(call, b->row + j);
+            rows[j].own_z = b->label[j] >= 0 ? z[b->label[j]] : 0;
+            rows[j].top = row_max(z, c);
         }
-        const real *z = pred_row(call, row);
-        const real own_z = label >= 0 ? z[label] : 0;
-        const vreal vtop = row_max(z, c);
-        real top[V_LANES];
-        v_store(top, vtop);
-        const softmax_sums sums = softmax_exp(z, vtop, c, grad);
-        const double sum = sums.s + (double)(sums.ties - 1), inverse = 1 / (1 + sum);
-        r[j] = (real)sum;
-        gap[j] = top[0] - own_z;
-        if (!grad) continue;
-
-        const vreal factor = v_set(b->factor[j]), scale = v_set((real)(inverse * (double)b->factor[j]));
-        const double top_rest = sums.s * inverse; /* 1 - p of a single top entry */
-        if (hess)
-            softmax_hess(grad, c, v_set((real)inverse), sums.ties == 1,
-                         v_set((real)(top_rest * inverse * (double)b->factor[j])), factor, hess);
-        const real own = label >= 0 ? grad[label] : 0;
-        for (ptrdiff_t k = 0; k < c; k += V_LANES) store_part(grad + k, load_part(grad + k, c - k) * scale, c - k);
-        const double own_slope = own == 1 && sums.ties == 1 ? -top_rest : (double)own * inverse - 1;
-        if (label >= 0) grad[label] = (real)(own_slope * (double)b->factor[j]);
+        for (int j = first; j < last; j++) {
+            if (b->weight[j] == 0) continue;
+            real *grad = level >= VALUE_GRAD ? grad_row(call, b->row + j) : NULL;
+            rows[j].sums = softmax_exp(pred_row(call, b->row + j), v_set(rows[j].top), c, grad);
+        }
+        for (int j = first; j < last; j++) {
+            if (b->weight[j] != 0) {
+                gap[j] = rows[j].top - rows[j].own_z;
+                r[j] = (real)(rows[j].sums.s + (double)(rows[j].sums.ties - 1));
+            }
+            if (level >= VALUE_GRAD) softmax_slopes(call, b, j, rows[j].sums, level);
+        }
     }
     softmax_losses(gap, r, loss);
 }
@@ -261,68 +314,81 @@ FL_INLINE target_rule target_rule_of(const fl_loss_call *call, int labels) {
 /* Target weights of the V_LANES classes from k on. */
 FL_INLINE vreal target_many(const target_rule *rule, const real *q, ptrdiff_t label, ptrdiff_t k, ptrdiff_t count) {
     const vreal keep = v_set(rule->keep), spread = v_set(rule->spread);
-    const vreal hit = rule->labels ? v_select(is_class(k, label), v_set(1), v_set(0)) : load_part(q + k, count);
+    const vreal hit = rule->labels ? v_only(is_class(k, label), v_set(1)) : load_part(q + k, count);
     const vreal class_weight = rule->class_weight ? load_part(rule->class_weight + k, count) : v_set(1);
     const vreal weighted = (hit * keep + spread) * class_weight;
-    return count < V_LANES ? v_select(v_first(count), weighted, v_set(0)) : weighted;
+    return count < V_LANES ? v_only(v_first(count), weighted) : weighted;
 }
 
-/* The tile of target weights of V_LANES rows. */
-FL_INLINE void target_few(real t[][V_LANES], const target_rule *rule, const fl_loss_call *call, const row_block *b,
-                          int first) {
-    const vreal keep = v_set(rule->keep), spread = v_set(rule->spread), label = v_load(b->label_real + first);
+/* The tile of target weights. */
+FL_INLINE void target_tile(tile_row *t, const target_rule *rule, const fl_loss_call *call, const row_block *b,
+                           int first, int units) {
+    const vreal keep = v_set(rule->keep), spread = v_set(rule->spread);
     if (!rule->labels)
-        tile_load(t, (const real *)call->target + (b->row + first) * call->target_stride, call->target_stride,
+        tile_load(t, units, (const real *)call->target + (b->row + first) * call->target_stride, call->target_stride,
                   b->count - first, call->c);
-    for (ptrdiff_t k = 0; k < call->c; k++) {
-        const vreal hit =
-            rule->labels ? v_select(v_eq(label, class_number(k)), v_set(1), v_set(0)) : v_load(t[k]);
-        v_store(t[k], (hit * keep + spread) * v_set(rule->class_weight ? rule->class_weight[k] : 1));
-    }
+    for (ptrdiff_t k = 0; k < call->c; k++)
+        EACH(u, units) {
+            const vreal label = v_load(b->label_real + first + u * V_LANES);
+            const vreal hit = rule->labels ? v_only(v_eq(label, class_number(k)), v_set(1)) : t[k][u];
+            t[k][u] = (hit * keep + spread) * v_set(rule->class_weight ? rule->class_weight[k] : 1);
+        }
 }
 
-FL_INLINE void softmax_target_few(const fl_loss_call *call, const row_block *b, real *loss, int level, int labels) {
+FL_INLINE void softmax_target_tile(const fl_loss_call *call, const row_block *b, int first, int units, real *loss,
+                                   int level, int labels) {
     const vreal zero = v_set(0), one = v_set(1);
-    const ptrdiff_t c = call->c;
+    const ptrdiff_t c = call->c, row = b->row + first;
+    const int count = b->count - first;
     const target_rule rule = target_rule_of(call, labels);
-    for (int first = 0; first < b->count; first += V_LANES) {
-        _Alignas(64) real tile[FL_TILE_ROWS][V_LANES], target[FL_TILE_ROWS][V_LANES];
-        const int count = b->count - first;
-        tile_load(tile, pred_row(call, b->row + first), call->pred_stride, count, c);
-        target_few(target, &rule, call, b, first);
-        vreal top = v_set(-FL_INFINITY), s = zero, ties = zero, total = zero, others = zero, cross = zero;
-        vreal top_at = v_set(-1);
-        for (ptrdiff_t k = 0; k < c; k++) top = v_max(v_load(tile[k]), top);
-        for (ptrdiff_t k = 0; k < c; k++) {
-            const vreal d = v_load(tile[k]) - top, e = v_exp_neg(d), t = v_load(target[k]);
-            const vmask tie = v_eq(d, zero);
-            s = s + v_select(tie, zero, e);
-            ties = ties + v_select(tie, one, zero);
-            top_at = v_select(tie, class_number(k), top_at); /* by its place: e may round to 1 just below the top */
-            total = total + t;
-            others = others + v_select(tie, zero, t);
-            cross = cross - v_times(t, d);
-            v_store(tile[k], e);
-        }
-        const vreal r = s + (ties - one);
-        v_store(loss + first, cross + total * v_log1p_pos(r));
-        if (level == VALUE) continue;
-
-        const vreal inverse = one / (one + r), factor = v_load(b->factor + first), share = total * inverse;
-        const vmask single = v_eq(ties, one), dropped = v_eq(v_load(b->weight + first), zero);
-        const vreal top_grad = others - share * s, top_hess = (share * (s * inverse)) * factor;
-        for (ptrdiff_t k = 0; k < c; k++) { /* the gradient over e, the second derivative over the target */
-            const vreal e = v_load(tile[k]), t = v_load(target[k]);
-            const vmask at_top = v_and(single, v_eq(top_at, class_number(k)));
-            const vreal g = v_select(at_top, top_grad, e * share - t) * factor;
-            const vreal h = v_select(at_top, top_hess, ((e * share) * (one - e * inverse)) * factor);
-            v_store(tile[k], v_select(dropped, zero, g));
-            if (level == VALUE_GRAD_HESS) v_store(target[k], v_select(dropped, zero, h));
-        }
-        tile_store(tile, grad_row(call, b->row + first), call->grad_stride, count, c);
-        if (level == VALUE_GRAD_HESS)
-            tile_store(target, hess_row(call, b->row + first), call->hess_stride, count, c);
+    const tile_rows rows = tile_rows_of(b, first, units);
+    tile_row tile[FL_TILE_ROWS], target[FL_TILE_ROWS], top, s, ties, total, others, cross, top_at;
+    tile_load(tile, units, pred_row(call, row), call->pred_stride, count, c);
+    target_tile(target, &rule, call, b, first, units);
+    EACH(u, units) {
+        top[u] = v_set(-FL_INFINITY);
+        s[u] = ties[u] = total[u] = others[u] = cross[u] = zero;
+        top_at[u] = v_set(-1);
     }
+    for (ptrdiff_t k = 0; k < c; k++) EACH(u, units) top[u] = v_max(tile[k][u], top[u]);
+    for (ptrdiff_t k = 0; k < c; k++)
+        EACH(u, units) {
+            const vreal d = tile[k][u] - top[u], e = v_exp_neg(d), t = target[k][u];
+            const vmask tie = v_eq(d, zero);
+            s[u] = s[u] + v_except(tie, e);
+            ties[u] = ties[u] + v_only(tie, one);
+            /* by its place: e may round to 1 just below the top */
+            top_at[u] = v_select(tie, class_number(k), top_at[u]);
+            total[u] = total[u] + t;
+            others[u] = others[u] + v_except(tie, t);
+            cross[u] = cross[u] - v_times(t, d);
+            tile[k][u] = e;
+        }
+    EACH(u, units) {
+        const vreal r = s[u] + (ties[u] - one);
+        v_store(loss + u * V_LANES, cross[u] + total[u] * v_log1p_pos(r));
+    }
+    if (level == VALUE) return;
+
+    tile_row inverse, share, top_grad, top_hess;
+    EACH(u, units) {
+        inverse[u] = one / (one + (s[u] + (ties[u] - one)));
+        share[u] = total[u] * inverse[u];
+        top_grad[u] = others[u] - share[u] * s[u];
+        top_hess[u] = (share[u] * (s[u] * inverse[u])) * rows.factor[u];
+        top_at[u] = v_select(v_eq(ties[u], one), top_at[u], v_set(-1));
+    }
+    for (ptrdiff_t k = 0; k < c; k++) /* the gradient over e, the second derivative over the target */
+        EACH(u, units) {
+            const vreal e = tile[k][u], t = target[k][u], factor = rows.factor[u];
+            const vmask at_top = v_eq(top_at[u], class_number(k));
+            const vreal g = v_select(at_top, top_grad[u], e * share[u] - t) * factor;
+            const vreal h = v_select(at_top, top_hess[u], ((e * share[u]) * (one - e * inverse[u])) * factor);
+            tile[k][u] = v_except(rows.dropped[u], g);
+            if (level == VALUE_GRAD_HESS) target[k][u] = v_except(rows.dropped[u], h);
+        }
+    tile_store(tile, units, grad_row(call, row), call->grad_stride, count, c);
+    if (level == VALUE_GRAD_HESS) tile_store(target, units, hess_row(call, row), call->hess_stride, count, c);
 }
 
 typedef struct target_sums {
@@ -337,18 +403,16 @@ FL_INLINE target_sums softmax_targets(const real *z, vreal top, ptrdiff_t c, con
     for (ptrdiff_t start = 0; start < c; start += FL_SUM_BLOCK) {
         const ptrdiff_t end = c - start < FL_SUM_BLOCK ? c : start + FL_SUM_BLOCK;
         vreal total[V_UNROLL], others[V_UNROLL], cross[V_UNROLL];
-        FL_UNROLL
-        for (int u = 0; u < V_UNROLL; u++) total[u] = others[u] = cross[u] = zero;
+        EACH(u, V_UNROLL) total[u] = others[u] = cross[u] = zero;
         for (ptrdiff_t k = start; k < end; k += V_GROUP) {
-            FL_UNROLL
-            for (int u = 0; u < V_UNROLL; u++) {
+            EACH(u, V_UNROLL) {
                 const ptrdiff_t at = k + u * V_LANES, count = end - at;
                 if (count <= 0) break;
                 const vreal d = load_part(z + at, count) - top, t = target_many(rule, q, label, at, count);
                 total[u] = total[u] + t;
-                others[u] = others[u] + v_select(v_eq(d, zero), zero, t);
+                others[u] = others[u] + v_except(v_eq(d, zero), t);
                 const vreal term = v_times(t, d);
-                cross[u] = cross[u] - (count < V_LANES ? v_select(v_first(count), term, zero) : term);
+                cross[u] = cross[u] - (count < V_LANES ? v_only(v_first(count), term) : term);
             }
         }
         all.total += group_total(total);
@@ -359,12 +423,10 @@ FL_INLINE target_sums softmax_targets(const real *z, vreal top, ptrdiff_t c, con
 }
 
 /* The first entry equal to the maximum. Its value will not do to find it later: exp rounds to 1 just below, too. */
-FL_INLINE ptrdiff_t place_of(const real *z, vreal top, ptrdiff_t c) {
+FL_INLINE ptrdiff_t place_of(const real *z, real top, ptrdiff_t c) {
     ptrdiff_t k = 0;
-    while (k + V_LANES <= c && !v_any(v_eq(v_load(z + k), top))) k += V_LANES;
-    real lane[V_LANES];
-    v_store(lane, top);
-    while (k < c && z[k] != lane[0]) k++;
+    while (k + V_LANES <= c && !v_any(v_eq(v_load(z + k), v_set(top)))) k += V_LANES;
+    while (k < c && z[k] != top) k++;
     return k;
 }
 
@@ -375,9 +437,10 @@ FL_INLINE real softmax_target_row(const fl_loss_call *call, ptrdiff_t row, ptrdi
     const target_rule rule = target_rule_of(call, labels);
     const real *z = pred_row(call, row);
     const real *q = labels ? NULL : (const real *)call->target + row * call->target_stride;
-    const vreal top = row_max(z, c);
+    const real highest = row_max(z, c);
+    const vreal top = v_set(highest);
     const target_sums t = softmax_targets(z, top, c, &rule, q, label);
-    const ptrdiff_t top_at = grad ? place_of(z, top, c) : 0;
+    const ptrdiff_t top_at = grad ? place_of(z, highest, c) : 0;
     const softmax_sums sums = softmax_exp(z, top, c, grad);
     const double r = sums.s + (double)(sums.ties - 1), inverse = 1 / (1 + r), share = t.total * inverse;
     real rest[V_LANES];
@@ -399,8 +462,12 @@ FL_INLINE real softmax_target_row(const fl_loss_call *call, ptrdiff_t row, ptrdi
     return loss;
 }
 
+FL_INLINE void softmax_smooth_tile(const fl_loss_call *call, const row_block *b, int first, int units, real *loss,
+                                   int level) {
+    softmax_target_tile(call, b, first, units, loss, level, 1);
+}
 FL_INLINE void softmax_smooth_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    softmax_target_few(call, b, loss, level, 1);
+    tiles(softmax_smooth_tile, call, b, loss, level);
 }
 FL_INLINE real softmax_smooth_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real factor, real *grad,
                                   real *hess) {
@@ -413,8 +480,12 @@ double FN(softmax_cross_entropy_smooth)(const fl_loss_call *call, fl_part part) 
     return rows(softmax_smooth_few, softmax_smooth_many, call, part, 1, 0);
 }
 
+FL_INLINE void softmax_probabilities_tile(const fl_loss_call *call, const row_block *b, int first, int units,
+                                          real *loss, int level) {
+    softmax_target_tile(call, b, first, units, loss, level, 0);
+}
 FL_INLINE void softmax_probabilities_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    softmax_target_few(call, b, loss, level, 0);
+    tiles(softmax_probabilities_tile, call, b, loss, level);
 }
 FL_INLINE real softmax_probabilities_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real factor,
                                          real *grad, real *hess) {
@@ -431,90 +502,114 @@ double FN(softmax_cross_entropy_probabilities)(const fl_loss_call *call, fl_part
 
 /* Weston & Watkins 1999: l = sum over k != y of h(t_k), t_k = (z_k - z_y) + margin, h(t) = max(0, t) or its square.
  * Gradient h'(t_k), and minus the sum of those at y. A NaN anywhere makes l NaN, and then the whole gradient row. */
-FL_INLINE void hinge_few(const fl_loss_call *call, const row_block *b, real *loss, int level, int squared) {
+FL_INLINE void hinge_tile(const fl_loss_call *call, const row_block *b, int first, int units, real *loss, int level,
+                          int squared) {
     const vreal zero = v_set(0), one = v_set(1), two = v_set(2), margin = v_set((real)call->param[0]);
-    const ptrdiff_t c = call->c;
-    for (int first = 0; first < b->count; first += V_LANES) {
-        _Alignas(64) real tile[FL_TILE_ROWS][V_LANES], hess[FL_TILE_ROWS][V_LANES];
-        const int count = b->count - first;
-        const vreal label = v_load(b->label_real + first), factor = v_load(b->factor + first);
-        const vmask dropped = v_eq(v_load(b->weight + first), zero);
-        tile_load(tile, pred_row(call, b->row + first), call->pred_stride, count, c);
-        const vreal own = tile_own(tile, c, label), own_nan = v_select(v_isnan(own), own, zero);
-        vreal sum = zero, slopes = zero, active = zero;
-        for (ptrdiff_t k = 0; k < c; k++) {
-            const vreal t = (v_load(tile[k]) - own) + margin;
-            const vreal excess = v_select(v_eq(label, class_number(k)), own_nan, v_max(zero, t));
-            const vreal on = v_select(v_gt(excess, zero), one, zero), twice = excess + excess;
-            const vreal slope = squared ? twice : on;
-            sum = sum + excess * (squared ? excess : one);
-            slopes = slopes + slope;
-            active = active + on;
-            v_store(tile[k], slope);
-            if (level == VALUE_GRAD_HESS) v_store(hess[k], two * on);
+    const ptrdiff_t c = call->c, row = b->row + first;
+    const int count = b->count - first;
+    const tile_rows rows = tile_rows_of(b, first, units);
+    tile_row tile[FL_TILE_ROWS], hess[FL_TILE_ROWS], own, own_nan, sum, slopes, active;
+    tile_load(tile, units, pred_row(call, row), call->pred_stride, count, c);
+    tile_own(tile, units, c, rows.label, own);
+    EACH(u, units) {
+        own_nan[u] = v_only(v_isnan(own[u]), own[u]);
+        sum[u] = slopes[u] = active[u] = zero;
+    }
+    for (ptrdiff_t k = 0; k < c; k++)
+        EACH(u, units) {
+            const vreal t = (tile[k][u] - own[u]) + margin;
+            const vreal excess = v_select(v_eq(rows.label[u], class_number(k)), own_nan[u], v_max(zero, t));
+            const vreal on = v_only(v_gt(excess, zero), one), twice = excess + excess, square = excess * excess;
+            sum[u] = sum[u] + (squared ? square : excess);
+            slopes[u] = slopes[u] + (squared ? twice : on);
+            tile[k][u] = squared ? twice : on;
+            if (!squared || level < VALUE_GRAD_HESS) continue;
+            active[u] = active[u] + on;
+            hess[k][u] = two * on;
         }
-        v_store(loss + first, sum);
-        if (level == VALUE) continue;
-        for (ptrdiff_t k = 0; k < c; k++) {
-            const vmask own_class = v_eq(label, class_number(k));
-            const vreal g = v_select(own_class, -slopes, v_load(tile[k])) * factor;
-            v_store(tile[k], v_select(dropped, zero, v_select(v_isnan(sum), sum, g)));
+    EACH(u, units) v_store(loss + u * V_LANES, sum[u]);
+    if (level == VALUE) return;
+    for (ptrdiff_t k = 0; k < c; k++)
+        EACH(u, units) {
+            const vmask own_class = v_eq(rows.label[u], class_number(k));
+            const vreal g = v_select(own_class, -slopes[u], tile[k][u]) * rows.factor[u];
+            tile[k][u] = v_except(rows.dropped[u], v_select(v_isnan(sum[u]), sum[u], g));
             if (level < VALUE_GRAD_HESS) continue;
-            const vreal h = v_select(own_class, two * active, v_load(hess[k])) * factor;
-            v_store(hess[k], v_select(dropped, zero, squared ? h : zero));
+            const vreal h = v_select(own_class, two * active[u], hess[k][u]) * rows.factor[u];
+            hess[k][u] = squared ? v_except(rows.dropped[u], h) : zero;
         }
-        tile_store(tile, grad_row(call, b->row + first), call->grad_stride, count, c);
-        if (level == VALUE_GRAD_HESS)
-            tile_store(hess, hess_row(call, b->row + first), call->hess_stride, count, c);
+    tile_store(tile, units, grad_row(call, row), call->grad_stride, count, c);
+    if (level == VALUE_GRAD_HESS) tile_store(hess, units, hess_row(call, row), call->hess_stride, count, c);
+}
+
+/* What one row's walk needs and adds up. */
+typedef struct hinge_walk {
+    const real *z;
+    real *grad, *hess;
+    ptrdiff_t label, active;
+    vreal own, margin, factor;
+    vreal sums[V_UNROLL], slopes[V_UNROLL];
+} hinge_walk;
+
+/* The registers from k on that begin before `end`; `plain`: all of them end there, and y is not among them. */
+FL_INLINE void hinge_group(hinge_walk *w, ptrdiff_t k, ptrdiff_t end, int plain, int squared) {
+    const vreal zero = v_set(0);
+    EACH(u, V_UNROLL) {
+        const ptrdiff_t at = k + u * V_LANES, count = plain ? V_LANES : end - at;
+        if (count <= 0) break;
+        const vreal t = (load_part(w->z + at, count) - w->own) + w->margin;
+        vreal excess = v_max(zero, t);
+        if (!plain) excess = v_only(v_and(v_first(count), v_not(is_class(at, w->label))), excess);
+        const vmask on = v_gt(excess, zero);
+        const vreal square = excess * excess, twice = excess + excess, slope = v_only(on, v_set(1));
+        const vreal steep = twice * w->factor, even = v_only(on, w->factor), bend = w->factor + w->factor;
+        w->sums[u] = w->sums[u] + (squared ? square : excess);
+        w->slopes[u] = w->slopes[u] + (squared ? twice : slope);
+        if (w->grad) store_part(w->grad + at, squared ? steep : even, count);
+        if (!w->hess) continue;
+        w->active += v_count(on);
+        store_part(w->hess + at, squared ? v_only(on, bend) : zero, count);
     }
 }
 
 /* One row in one walk; only the entry of y has to wait for the sums. */
 FL_INLINE real hinge_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real f, real *grad, real *hess,
                          int squared) {
-    const real *z = pred_row(call, row);
     const ptrdiff_t c = call->c;
-    const vreal margin = v_set((real)call->param[0]), factor = v_set(f);
-    const vreal zero = v_set(0), one = v_set(1), twice = factor + factor;
-    const real own_z = z[label]; /* grad may lie on z */
-    const vreal own = v_set(own_z);
+    const real *z = pred_row(call, row), own = z[label]; /* grad may lie on z */
+    hinge_walk w = {.z = z,
+                    .grad = grad,
+                    .hess = hess,
+                    .label = label,
+                    .own = v_set(own),
+                    .margin = v_set((real)call->param[0]),
+                    .factor = v_set(f)};
     double sum = 0, slopes = 0;
-    ptrdiff_t active = 0;
     for (ptrdiff_t start = 0; start < c; start += FL_SUM_BLOCK) {
         const ptrdiff_t end = c - start < FL_SUM_BLOCK ? c : start + FL_SUM_BLOCK;
-        vreal sums[V_UNROLL], slope_sums[V_UNROLL];
-        FL_UNROLL
-        for (int u = 0; u < V_UNROLL; u++) sums[u] = slope_sums[u] = zero;
+        EACH(u, V_UNROLL) w.sums[u] = w.slopes[u] = v_set(0);
         for (ptrdiff_t k = start; k < end; k += V_GROUP) {
-            FL_UNROLL
-            for (int u = 0; u < V_UNROLL; u++) {
-                const ptrdiff_t at = k + u * V_LANES, count = end - at;
-                if (count <= 0) break;
-                const vreal x = load_part(z + at, count);
-                const vmask other = v_and(v_first(count), v_not(is_class(at, label)));
-                const vreal excess = v_select(other, v_max(zero, (x - own) + margin), zero);
-                const vmask on = v_gt(excess, zero);
-                const vreal double_excess = excess + excess;
-                const vreal slope = v_select(on, squared ? double_excess : one, zero);
-                sums[u] = sums[u] + excess * (squared ? excess : one);
-                slope_sums[u] = slope_sums[u] + slope;
-                active += v_count(on);
-                if (grad) store_part(grad + at, slope * factor, count);
-                if (hess) store_part(hess + at, v_select(on, squared ? twice : zero, zero), count);
-            }
+            if (k + V_GROUP <= end && (size_t)(label - k) >= V_GROUP)
+                hinge_group(&w, k, end, 1, squared);
+            else
+                hinge_group(&w, k, end, 0, squared);
         }
-        sum += group_total(sums);
-        slopes += group_total(slope_sums);
+        sum += group_total(w.sums);
+        slopes += group_total(w.slopes);
     }
-    if (own_z != own_z) sum = (double)own_z;
+    if (own != own) sum = (double)own;
     if (grad) grad[label] = (real)(-slopes * (double)f);
-    if (hess) hess[label] = squared ? (real)(2 * (double)active * (double)f) : 0;
+    if (hess) hess[label] = squared ? (real)(2 * (double)w.active * (double)f) : 0;
     if (grad && sum != sum) row_fill(grad, c, (real)sum);
     return (real)sum;
 }
 
+FL_INLINE void hinge_plain_tile(const fl_loss_call *call, const row_block *b, int first, int units, real *loss,
+                              int level) {
+    hinge_tile(call, b, first, units, loss, level, 0);
+}
 FL_INLINE void hinge_plain_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    hinge_few(call, b, loss, level, 0);
+    tiles(hinge_plain_tile, call, b, loss, level);
 }
 FL_INLINE real hinge_plain_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real factor, real *grad,
                                real *hess) {
@@ -527,8 +622,12 @@ double FN(multiclass_hinge)(const fl_loss_call *call, fl_part part) {
     return rows(hinge_plain_few, hinge_plain_many, call, part, 1, 1);
 }
 
+FL_INLINE void hinge_squared_tile(const fl_loss_call *call, const row_block *b, int first, int units, real *loss,
+                              int level) {
+    hinge_tile(call, b, first, units, loss, level, 1);
+}
 FL_INLINE void hinge_squared_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    hinge_few(call, b, loss, level, 1);
+    tiles(hinge_squared_tile, call, b, loss, level);
 }
 FL_INLINE real hinge_squared_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real factor, real *grad,
                                real *hess) {
@@ -543,38 +642,47 @@ double FN(multiclass_hinge_squared)(const fl_loss_call *call, fl_part part) {
 
 /* Crammer & Singer 2001: l = max(0, margin + z_j - z_y), j the first of the largest wrong scores. Gradient +1 at j and
  * -1 at y where that is above 0, NaN in the whole row where anything in it is NaN. */
-FL_INLINE void crammer_singer_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+FL_INLINE void crammer_singer_tile(const fl_loss_call *call, const row_block *b, int first, int units, real *loss,
+                                   int level) {
     const vreal zero = v_set(0), margin = v_set((real)call->param[0]);
-    const ptrdiff_t c = call->c;
-    for (int first = 0; first < b->count; first += V_LANES) {
-        _Alignas(64) real tile[FL_TILE_ROWS][V_LANES];
-        const int count = b->count - first;
-        const vreal label = v_load(b->label_real + first);
-        tile_load(tile, pred_row(call, b->row + first), call->pred_stride, count, c);
-        const vreal own = tile_own(tile, c, label);
-        vreal worst = v_set(-FL_INFINITY), at = v_set(-2), poison = zero;
-        for (ptrdiff_t k = 0; k < c; k++) {
-            const vreal z = v_load(tile[k]);
-            const vmask own_class = v_eq(label, class_number(k)), better = v_and(v_gt(z, worst), v_not(own_class));
-            worst = v_select(better, z, worst);
-            at = v_select(better, class_number(k), at);
-            poison = v_select(v_isnan(z), z, poison);
-        }
-        const vreal t = (worst - own) + margin;
-        const vreal value = v_select(v_isnan(poison), poison, v_max(zero, t));
-        v_store(loss + first, value);
-        if (level == VALUE) continue;
-        const vreal factor = v_load(b->factor + first), on = v_select(v_gt(t, zero), factor, zero);
-        const vmask dropped = v_eq(v_load(b->weight + first), zero);
-        for (ptrdiff_t k = 0; k < c; k++) {
-            const vreal vk = class_number(k);
-            const vreal g = v_select(v_eq(at, vk), on, v_select(v_eq(label, vk), -on, zero));
-            v_store(tile[k], v_select(dropped, zero, v_select(v_isnan(value), value, g)));
-        }
-        tile_store(tile, grad_row(call, b->row + first), call->grad_stride, count, c);
-        if (level < VALUE_GRAD_HESS) continue;
-        for (int j = 0; j < count && j < V_LANES; j++) row_fill(hess_row(call, b->row + first + j), c, 0);
+    const ptrdiff_t c = call->c, row = b->row + first;
+    const int count = b->count - first;
+    const tile_rows rows = tile_rows_of(b, first, units);
+    tile_row tile[FL_TILE_ROWS], own, worst, at, poison, value, on;
+    tile_load(tile, units, pred_row(call, row), call->pred_stride, count, c);
+    tile_own(tile, units, c, rows.label, own);
+    EACH(u, units) {
+        worst[u] = v_set(-FL_INFINITY);
+        at[u] = v_set(-2);
+        poison[u] = zero;
     }
+    for (ptrdiff_t k = 0; k < c; k++)
+        EACH(u, units) {
+            const vreal z = tile[k][u];
+            const vmask wrong = v_not(v_eq(rows.label[u], class_number(k))), better = v_and(v_gt(z, worst[u]), wrong);
+            worst[u] = v_select(better, z, worst[u]);
+            at[u] = v_select(better, class_number(k), at[u]);
+            poison[u] = v_select(v_isnan(z), z, poison[u]);
+        }
+    EACH(u, units) {
+        const vreal t = (worst[u] - own[u]) + margin;
+        value[u] = v_select(v_isnan(poison[u]), poison[u], v_max(zero, t));
+        on[u] = v_only(v_gt(t, zero), rows.factor[u]);
+        v_store(loss + u * V_LANES, value[u]);
+    }
+    if (level == VALUE) return;
+    for (ptrdiff_t k = 0; k < c; k++)
+        EACH(u, units) {
+            const vreal vk = class_number(k);
+            const vreal g = v_select(v_eq(at[u], vk), on[u], v_only(v_eq(rows.label[u], vk), -on[u]));
+            tile[k][u] = v_except(rows.dropped[u], v_select(v_isnan(value[u]), value[u], g));
+        }
+    tile_store(tile, units, grad_row(call, row), call->grad_stride, count, c);
+    if (level < VALUE_GRAD_HESS) return;
+    for (int j = 0; j < count && j < units * V_LANES; j++) row_fill(hess_row(call, row + j), c, 0);
+}
+FL_INLINE void crammer_singer_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    tiles(crammer_singer_tile, call, b, loss, level);
 }
 
 /* The largest wrong score of a row, -infinity if there is none; NaN if anything in the row is. */

@@ -30,7 +30,7 @@ FL_INLINE vreal v_sign(vreal r) {
 
 /* a * b, but 0 wherever a is 0, even times infinity. NaN in b stays NaN. */
 FL_INLINE vreal v_times(vreal a, vreal b) {
-    return v_select(v_and(v_eq(a, v_set(0)), v_eq(b, b)), v_set(0), a * b);
+    return v_except(v_and(v_eq(a, v_set(0)), v_eq(b, b)), a * b);
 }
 
 #define FL_INFINITY ((real)INFINITY)
@@ -40,8 +40,7 @@ FL_INLINE vreal v_times(vreal a, vreal b) {
 /* Adds V_GROUP lanes in one fixed order, in double. */
 FL_INLINE double group_total(const vreal *sum) {
     vacc wide[V_UNROLL];
-    FL_UNROLL
-    for (int u = 0; u < V_UNROLL; u++) wide[u] = v_acc_add(v_acc_zero(), sum[u]);
+    EACH(u, V_UNROLL) wide[u] = v_acc_add(v_acc_zero(), sum[u]);
     return v_acc_total(wide);
 }
 
@@ -95,8 +94,7 @@ FL_INLINE void store_part(real *p, vreal v, ptrdiff_t count) {
 FL_INLINE void pointwise_group(pointwise_formula formula, const pointwise_row *row, const vparams *params, int level,
                                int general, const vmask *live, vacc *sums) {
     const vreal zero = v_set(0);
-    FL_UNROLL
-    for (int u = 0; u < V_UNROLL; u++) {
+    EACH(u, V_UNROLL) {
         const ptrdiff_t at = u * V_LANES;
         vparams p = *params;
         if (general && row->per_column) p.a = v_load(row->per_column + at);
@@ -106,9 +104,9 @@ FL_INLINE void pointwise_group(pointwise_formula formula, const pointwise_row *r
             const vreal w = row->weight ? v_load(row->weight + at) : row->row_weight;
             const vmask dropped = v_eq(w, zero); /* whatever such an entry holds, even NaN */
             factor = (w * row->scale) * row->rest;
-            o.loss = v_select(dropped, zero, o.loss * w);
-            o.grad = v_select(dropped, zero, o.grad * factor);
-            o.hess = v_select(dropped, zero, o.hess * factor);
+            o.loss = v_except(dropped, o.loss * w);
+            o.grad = v_except(dropped, o.grad * factor);
+            o.hess = v_except(dropped, o.hess * factor);
             if (row->loss) v_store(row->loss + at, o.loss);
         } else {
             o.grad = o.grad * factor;
@@ -116,7 +114,7 @@ FL_INLINE void pointwise_group(pointwise_formula formula, const pointwise_row *r
         }
         if (level >= VALUE_GRAD && (!general || row->grad)) v_store(row->grad + at, o.grad);
         if (level >= VALUE_GRAD_HESS) v_store(row->hess + at, o.hess);
-        sums[u] = v_acc_add(sums[u], v_select(live[u], o.loss, zero));
+        sums[u] = v_acc_add(sums[u], v_only(live[u], o.loss));
     }
 }
 
@@ -169,8 +167,7 @@ FL_INLINE void pointwise_entries(pointwise_formula formula, const pointwise_row 
     pointwise_tail tail;
     ptrdiff_t end = n - left;
     vmask live[V_UNROLL];
-    FL_UNROLL
-    for (int u = 0; u < V_UNROLL; u++) live[u] = v_first(V_LANES);
+    EACH(u, V_UNROLL) live[u] = v_first(V_LANES);
     FL_NO_UNROLL
     for (int pass = 0; pass < 2; pass++) {
         for (ptrdiff_t i = 0; i < end; i += V_GROUP) {
@@ -181,8 +178,7 @@ FL_INLINE void pointwise_entries(pointwise_formula formula, const pointwise_row 
         const pointwise_row home = row_skip(*row, end);
         at = tail_row(&tail, &home, left);
         end = V_GROUP;
-        FL_UNROLL
-        for (int u = 0; u < V_UNROLL; u++) live[u] = v_first(left - u * V_LANES);
+        EACH(u, V_UNROLL) live[u] = v_first(left - u * V_LANES);
     }
     if (left) {
         const pointwise_row home = row_skip(*row, n - left);
@@ -194,8 +190,7 @@ FL_INLINE double pointwise_rows(pointwise_formula formula, const vparams *params
                                 fl_part part, int level, int general) {
     const ptrdiff_t n = part.column_end - part.column;
     vacc sums[V_UNROLL];
-    FL_UNROLL
-    for (int u = 0; u < V_UNROLL; u++) sums[u] = v_acc_zero();
+    EACH(u, V_UNROLL) sums[u] = v_acc_zero();
     for (ptrdiff_t r = part.row; r < part.row_end; r++) {
         const ptrdiff_t at = part.column;
         const real *weight = (const real *)call->weight;

@@ -183,7 +183,7 @@ FL_INLINE void add_entry(const strip *s, const real *x, const real *dy, real *y,
 FL_INLINE void add_deviation(const strip *s, const real *x, const real *dy, real *y, int lane,
                              ptrdiff_t count, vacc *sums) {
     (void)dy, (void)y;
-    const vreal d = v_select(v_first(count), centred(s, x, lane, count), v_set(0));
+    const vreal d = v_only(v_first(count), centred(s, x, lane, count));
     sums[0] = v_acc_add_product(sums[0], d, d);
 }
 /* c = gamma / sqrt(variance + eps), d = beta. */

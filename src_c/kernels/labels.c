@@ -58,11 +58,9 @@ fl_status FN(scan_weights)(fl_loss_call *call) {
         const real *w = (const real *)call->weight + i * call->weight_stride;
         vacc sums[V_UNROLL];
         int bad = 0;
-        FL_UNROLL
-        for (int u = 0; u < V_UNROLL; u++) sums[u] = v_acc_zero();
+        EACH(u, V_UNROLL) sums[u] = v_acc_zero();
         for (ptrdiff_t k = 0; k < columns; k += V_GROUP) {
-            FL_UNROLL
-            for (int u = 0; u < V_UNROLL; u++) {
+            EACH(u, V_UNROLL) {
                 const ptrdiff_t at = k + u * V_LANES, count = columns - at;
                 if (count <= 0) continue;
                 const vreal x = load_part(w + at, count);

@@ -19,15 +19,12 @@ FL_INLINE double dot(const real *w, const real *x, ptrdiff_t n) {
         const ptrdiff_t end = n - begin < FL_SUM_BLOCK ? n : begin + FL_SUM_BLOCK;
         const ptrdiff_t whole = end - (end - begin) % V_GROUP;
         vreal sum[V_UNROLL];
-        FL_UNROLL
-        for (int u = 0; u < V_UNROLL; u++) sum[u] = v_set(0);
+        EACH(u, V_UNROLL) sum[u] = v_set(0);
         for (ptrdiff_t j = begin; j < whole; j += V_GROUP) {
-            FL_UNROLL
-            for (int u = 0; u < V_UNROLL; u++)
+            EACH(u, V_UNROLL)
                 sum[u] = v_fma(v_load(w + j + u * V_LANES), v_load(x + j + u * V_LANES), sum[u]);
         }
-        FL_UNROLL
-        for (int u = 0; u < V_UNROLL; u++) {
+        EACH(u, V_UNROLL) {
             const ptrdiff_t at = whole + u * V_LANES, left = end - at;
             if (left > 0) sum[u] = v_fma(load_part(w + at, left), load_part(x + at, left), sum[u]);
         }
@@ -65,8 +62,7 @@ typedef struct shrinkage {
 
 FL_INLINE shrinkage shrinkage_of(const fl_linear *model) {
     shrinkage s = {.l1 = v_set((real)model->l1), .twice_l2 = v_set((real)(2 * model->l2))};
-    FL_UNROLL
-    for (int u = 0; u < V_UNROLL; u++) s.size[u] = s.square[u] = v_acc_zero();
+    EACH(u, V_UNROLL) s.size[u] = s.square[u] = v_acc_zero();
     return s;
 }
 FL_INLINE double shrinkage_value(const fl_linear *model, const shrinkage *s) {
@@ -80,8 +76,7 @@ FL_INLINE void class_entries(real *w, const real *x, real *sum, real *grad, ptrd
                              int penalized, shrinkage *s) {
     const vreal slope = v_set(a), lr = v_set(rate);
     for (ptrdiff_t j = 0; j < n; j += V_GROUP) {
-        FL_UNROLL
-        for (int u = 0; u < V_UNROLL; u++) {
+        EACH(u, V_UNROLL) {
             const ptrdiff_t at = j + u * V_LANES, left = n - at;
             if (left <= 0) continue;
             const vreal old = load_part(w + at, left);

@@ -38,7 +38,7 @@ FL_INLINE vpoint huber(vreal z, vreal y, const vparams *p) {
     const vmask outside = v_gt(size, delta);
     return (vpoint){v_select(outside, delta * (size - delta * half), (r * half) * r),
                     v_max(-delta, v_min(delta, r)), /* the bounds first: NaN passes */
-                    v_select(outside, v_set(0), v_set(1))};
+                    v_except(outside, v_set(1))};
 }
 #define huber_params as_given
 POINTWISE(huber, huber)
@@ -99,7 +99,7 @@ POINTWISE(pinball, pinball)
 /* max(0, |r| - epsilon); gradient sign r outside the tube, 0 in it and at its edge. Vapnik 1995. */
 FL_INLINE vpoint epsilon_insensitive(vreal z, vreal y, const vparams *p) {
     const vreal r = z - y, size = v_abs(r), zero = v_set(0);
-    return (vpoint){v_max(zero, size - p->a), v_select(v_le(size, p->a), zero, v_sign(r)), zero};
+    return (vpoint){v_max(zero, size - p->a), v_except(v_le(size, p->a), v_sign(r)), zero};
 }
 #define epsilon_insensitive_params as_given
 POINTWISE(epsilon_insensitive, epsilon_insensitive)
@@ -108,7 +108,7 @@ POINTWISE(epsilon_insensitive, epsilon_insensitive)
 FL_INLINE vpoint epsilon_insensitive_squared(vreal z, vreal y, const vparams *p) {
     const vreal r = z - y, size = v_abs(r), zero = v_set(0);
     const vreal excess = v_max(zero, size - p->a);
-    return (vpoint){excess * excess, v_copysign(excess + excess, r), v_select(v_gt(size, p->a), v_set(2), zero)};
+    return (vpoint){excess * excess, v_copysign(excess + excess, r), v_only(v_gt(size, p->a), v_set(2))};
 }
 #define epsilon_insensitive_squared_params as_given
 POINTWISE(epsilon_insensitive_squared, epsilon_insensitive_squared)
@@ -151,7 +151,7 @@ FL_INLINE vpoint poisson_nll_rate(vreal mu, vreal y, const vparams *p) {
     const vreal grad = v_select(v_or(infinite, none), v_select(v_isnan(mu), mu, one), (mu - y) / mu);
     vreal loss = mu - v_times(y, v_log(mu));
     if (p->full) loss = loss + v_log_gamma(y, 1);
-    const vreal hess = v_select(none, v_select(v_isnan(mu), mu, v_set(0)), (y / mu) / mu);
+    const vreal hess = v_select(none, v_only(v_isnan(mu), mu), (y / mu) / mu);
     return (vpoint){v_select(infinite, mu, loss), grad, hess};
 }
 POINTWISE(poisson_nll_rate, poisson_nll_rate)
@@ -179,12 +179,12 @@ POINTWISE(gamma_nll, gamma_nll)
 /* k (log mu + y/mu), mu = the mean itself; gradient k (mu - y)/mu^2, second derivative k (2y - mu)/mu^3. */
 FL_INLINE vpoint gamma_nll_mean(vreal mu, vreal y, const vparams *p) {
     const vreal k = p->a, zero = v_set(0), infinity = v_set(FL_INFINITY);
-    const vreal ratio = v_select(v_eq(y, zero), zero, y / mu);
+    const vreal ratio = v_except(v_eq(y, zero), y / mu);
     const vmask infinite = v_eq(mu, infinity), none = v_eq(y, zero); /* y = 0: k log mu alone, also at mu = 0 */
     const vreal one = v_set(1), share = v_select(none, one, (mu - y) / mu);
     const vreal grad = share / mu, hess = v_select(none, -one, ((y - mu) + y) / mu) / mu / mu;
     const vreal loss = k * v_select(v_eq(ratio, infinity), ratio, v_log(mu) + ratio);
-    return (vpoint){gamma_full(loss, y, p), v_select(infinite, zero, k * grad), v_select(infinite, zero, k * hess)};
+    return (vpoint){gamma_full(loss, y, p), v_except(infinite, k * grad), v_except(infinite, k * hess)};
 }
 #define gamma_nll_mean_params gamma_nll_params
 POINTWISE(gamma_nll_mean, gamma_nll_mean)
@@ -254,14 +254,14 @@ double FN(gaussian_nll_learned)(const fl_loss_call *call, fl_part part) {
         const vreal vw = v_load(w), factor = (vw * v_set((real)call->scale[0])) * v_set((real)call->scale[1]);
         const vmask dropped = v_eq(vw, zero);
         const vpair o = gaussian_pair(v_load(m), v_load(k), v_load(y), constant);
-        const vreal loss = v_select(dropped, zero, o.loss * vw);
+        const vreal loss = v_except(dropped, o.loss * vw);
         sums[u] = v_acc_add(sums[u], loss);
         real out[5][V_LANES];
         v_store(out[0], loss);
-        v_store(out[1], v_select(dropped, zero, o.grad_mean * factor));
-        v_store(out[2], v_select(dropped, zero, o.grad_log * factor));
-        v_store(out[3], v_select(dropped, zero, o.hess_mean * factor));
-        v_store(out[4], v_select(dropped, zero, o.hess_log * factor));
+        v_store(out[1], v_except(dropped, o.grad_mean * factor));
+        v_store(out[2], v_except(dropped, o.grad_log * factor));
+        v_store(out[3], v_except(dropped, o.hess_mean * factor));
+        v_store(out[4], v_except(dropped, o.hess_log * factor));
         for (int j = 0; j < count; j++) {
             if (call->loss) ((real *)call->loss)[(row + j) * call->loss_stride] = out[0][j];
             for (int side = 0; side < 2; side++) {

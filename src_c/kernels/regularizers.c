@@ -14,15 +14,14 @@ typedef struct penalty {
 /* Up to V_GROUP entries: l1 sign w + 2 l2 w (sign 0 = 0) goes to, or into, grad; |w| and w^2 into the sums. Lanes past
  * `count` read as 0 and add nothing. No fused operation, so that every target agrees. */
 FL_INLINE void penalty_group(const penalty *p, const real *w, real *grad, ptrdiff_t count, vacc *size, vacc *square) {
-    FL_UNROLL
-    for (int u = 0; u < V_UNROLL; u++) {
+    EACH(u, V_UNROLL) {
         const ptrdiff_t at = u * V_LANES, left = count - at;
         if (left <= 0) continue;
         const vreal x = load_part(w + at, left);
         size[u] = v_acc_add(size[u], v_abs(x));
         square[u] = v_acc_add_product(square[u], x, x);
         if (!grad) continue;
-        vreal g = p->l1 * v_sign(x) + v_select(p->no_square, v_set(0), p->twice_l2 * x);
+        vreal g = p->l1 * v_sign(x) + v_except(p->no_square, p->twice_l2 * x);
         if (p->add) g = load_part(grad + at, left) + g;
         store_part(grad + at, g, left);
     }
@@ -35,8 +34,7 @@ double FN(elastic_net)(const fl_regularizer_call *call, fl_part part) {
     const ptrdiff_t n = part.column_end - part.column, whole = n - n % V_GROUP;
     const penalty p = {v_set((real)l1), v_set((real)(2 * l2)), v_eq(v_set((real)l2), v_set(0)), call->add};
     vacc size[V_UNROLL], square[V_UNROLL];
-    FL_UNROLL
-    for (int u = 0; u < V_UNROLL; u++) size[u] = square[u] = v_acc_zero();
+    EACH(u, V_UNROLL) size[u] = square[u] = v_acc_zero();
     for (ptrdiff_t r = part.row; r < part.row_end; r++) {
         const real *w = (const real *)call->x + r * call->x_stride + part.column;
         real *grad = call->y ? (real *)call->y + r * call->y_stride + part.column : NULL;
@@ -58,7 +56,7 @@ double FN(elastic_net_prox)(const fl_regularizer_call *call, fl_part part) {
         for (ptrdiff_t i = 0; i < n; i += V_LANES) {
             const vreal x = load_part(w + i, n - i);
             const vreal shrunk = (x - v_copysign(threshold, x)) / divisor;
-            store_part(y + i, v_select(v_le(v_abs(x), threshold), v_set(0), shrunk), n - i);
+            store_part(y + i, v_except(v_le(v_abs(x), threshold), shrunk), n - i);
         }
     }
     return 0;

@@ -16,8 +16,19 @@
 
 #include "elementwise.h"
 
+/* Up to so many classes a register holds rows. Measured for softmax on AVX2: with floats, walks along the rows take 1.5
+ * times as long at 33 classes, and still as long at 64, but adding 64 numbers one after the other would cost accuracy;
+ * with doubles they take 1.2 times as long at 12 classes, 0.9 at 16, 0.7 at 32. To measure, build with another number
+ * and compare: make bench-peers BENCH="--suite crossover --json before.json", then with --against before.json. */
+#if FL_REAL == 32
 #define FL_FEW_CLASSES 32
+#else
+#define FL_FEW_CLASSES 16
+#endif
 #define FL_TILE_ROWS ((FL_FEW_CLASSES + V_LANES - 1) / V_LANES * V_LANES)
+
+/* tile[k][u] holds class k of the rows u V_LANES to (u+1) V_LANES of a block. */
+typedef vreal tile_row[V_UNROLL];
 
 /* Up to V_GROUP rows: their labels (-1: none, or to be ignored), as numbers and as floats, their weights, and the
  * factor of their gradient: weight * scale. Rows past `count` have weight 0. */
@@ -30,6 +41,10 @@ typedef struct row_block {
 
 /* What a loss does with a block: writes gradients, and the unweighted losses into `loss`, which is all 0 before. */
 typedef void (*row_formula)(const fl_loss_call *call, const row_block *block, real *loss, int level);
+/* The same for the `units` times V_LANES rows from `first` on, with units a constant: what is computed for one register
+ * of rows fills the waits of another. */
+typedef void (*tile_formula)(const fl_loss_call *call, const row_block *block, int first, int units, real *loss,
+                             int level);
 
 FL_INLINE int64_t label_at(const fl_loss_call *call, ptrdiff_t row) {
     const ptrdiff_t at = row * call->target_stride;
@@ -94,8 +109,7 @@ FL_INLINE double rows_blocks(row_formula formula, const fl_loss_call *call, fl_p
                              int class_weighted, int level) {
     const vreal zero = v_set(0);
     vacc sums[V_UNROLL];
-    FL_UNROLL
-    for (int u = 0; u < V_UNROLL; u++) sums[u] = v_acc_zero();
+    EACH(u, V_UNROLL) sums[u] = v_acc_zero();
     const int plain = labels && call->target && call->target_stride == 1 && !call->weight && !call->per_column &&
                       !call->has_ignore;
     for (ptrdiff_t row = part.row; row < part.row_end; row += V_GROUP) {
@@ -104,10 +118,9 @@ FL_INLINE double rows_blocks(row_formula formula, const fl_loss_call *call, fl_p
                                     : any_block(call, row, part.row_end, labels, class_weighted);
         real loss[V_GROUP] = {0};
         formula(call, &block, loss, level);
-        FL_UNROLL
-        for (int u = 0; u < V_UNROLL; u++) {
+        EACH(u, V_UNROLL) {
             const vreal w = v_load(block.weight + u * V_LANES);
-            const vreal weighted = v_select(v_eq(w, zero), zero, v_load(loss + u * V_LANES) * w);
+            const vreal weighted = v_except(v_eq(w, zero), v_load(loss + u * V_LANES) * w);
             sums[u] = v_acc_add(sums[u], weighted);
             v_store(loss + u * V_LANES, weighted);
         }
@@ -117,7 +130,8 @@ FL_INLINE double rows_blocks(row_formula formula, const fl_loss_call *call, fl_p
     return v_acc_total(sums);
 }
 
-/* One loop for each layout; what is wanted is asked inside, where the answer never changes. */
+/* One loop for each layout; what is wanted is asked inside, where the answer never changes. A loss over rows of classes
+ * has NAME_few, a row_formula made by TILES, and NAME_many. */
 FL_INLINE double rows(row_formula few, row_formula many, const fl_loss_call *call, fl_part part, int labels,
                       int class_weighted) {
     const int level = call->hess ? VALUE_GRAD_HESS : call->grad ? VALUE_GRAD : VALUE;
@@ -127,50 +141,76 @@ FL_INLINE double rows(row_formula few, row_formula many, const fl_loss_call *cal
 
 /* ---- few classes: tiles ---- */
 
-/* V_LANES rows of c entries, from p on, `stride` apart, become the tile; rows past `count` read as 0. */
-FL_INLINE void tile_load(real tile[][V_LANES], const real *p, ptrdiff_t stride, int count, ptrdiff_t c) {
+/* Whole blocks at once where there are registers to fill, what is left register by register. */
+#define FL_UNITS (FL_TARGET_ID == FL_TARGET_IS_scalar ? 1 : V_UNROLL)
+FL_INLINE void tiles(tile_formula formula, const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    if (FL_UNITS > 1 && b->count == V_GROUP && level < VALUE_GRAD_HESS) {
+        formula(call, b, 0, FL_UNITS, loss, level);
+        return;
+    }
+    for (int first = 0; first < b->count; first += V_LANES) formula(call, b, first, 1, loss + first, level);
+}
+
+/* `units` times V_LANES rows of c entries, from p on, `stride` apart, become the tile; rows past `count` read as 0. */
+FL_INLINE void tile_load(tile_row *tile, int units, const real *p, ptrdiff_t stride, int count, ptrdiff_t c) {
     for (ptrdiff_t k = 0; k < c; k += V_LANES) {
-        vreal square[V_LANES];
-        if (count >= V_LANES) {
-            FL_UNROLL
-            for (int j = 0; j < V_LANES; j++) square[j] = v_load_n(p + j * stride + k, c - k);
-        } else {
-            FL_UNROLL
-            for (int j = 0; j < V_LANES; j++)
-                square[j] = v_load_n(p + (j < count ? j * stride + k : 0), j < count ? c - k : 0);
+        EACH(u, units) {
+            const real *from = p + u * V_LANES * stride;
+            const int left = count - u * V_LANES;
+            vreal square[V_LANES];
+            if (left >= V_LANES) {
+                EACH(j, V_LANES) square[j] = v_load_n(from + j * stride + k, c - k);
+            } else {
+                EACH(j, V_LANES) square[j] = v_load_n(from + (j < left ? j * stride + k : 0), j < left ? c - k : 0);
+            }
+            v_transpose(square);
+            EACH(j, V_LANES) tile[k + j][u] = square[j];
         }
-        v_transpose(square);
-        FL_UNROLL
-        for (int j = 0; j < V_LANES; j++) v_store(tile[k + j], square[j]);
     }
 }
-FL_INLINE void tile_store(real tile[][V_LANES], real *p, ptrdiff_t stride, int count, ptrdiff_t c) {
+FL_INLINE void tile_store(tile_row *tile, int units, real *p, ptrdiff_t stride, int count, ptrdiff_t c) {
     for (ptrdiff_t k = 0; k < c; k += V_LANES) {
-        vreal square[V_LANES];
-        FL_UNROLL
-        for (int j = 0; j < V_LANES; j++) square[j] = v_load(tile[k + j]);
-        v_transpose(square);
-        if (count >= V_LANES) {
-            FL_UNROLL
-            for (int j = 0; j < V_LANES; j++) v_store_n(p + j * stride + k, square[j], c - k);
-        } else {
-            FL_UNROLL
-            for (int j = 0; j < V_LANES; j++)
-                if (j < count) v_store_n(p + j * stride + k, square[j], c - k);
+        EACH(u, units) {
+            real *to = p + u * V_LANES * stride;
+            const int left = count - u * V_LANES;
+            vreal square[V_LANES];
+            EACH(j, V_LANES) square[j] = tile[k + j][u];
+            v_transpose(square);
+            if (left >= V_LANES) {
+                EACH(j, V_LANES) v_store_n(to + j * stride + k, square[j], c - k);
+            } else {
+                EACH(j, V_LANES) if (j < left) v_store_n(to + j * stride + k, square[j], c - k);
+            }
         }
     }
 }
 
 /* The class k < FL_FEW_CLASSES in all lanes, to compare labels with: from memory, cheaper than converting k. */
-static const real class_numbers[FL_FEW_CLASSES] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
-                                                   16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+static const real class_numbers[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                     16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
 FL_INLINE vreal class_number(ptrdiff_t k) { return v_set(class_numbers[k]); }
 
 /* Lane by lane the entry of the row's own class; 0 where it has none. */
-FL_INLINE vreal tile_own(real tile[][V_LANES], ptrdiff_t c, vreal label) {
-    vreal own = v_set(0);
-    for (ptrdiff_t k = 0; k < c; k++) own = v_select(v_eq(label, class_number(k)), v_load(tile[k]), own);
-    return own;
+FL_INLINE void tile_own(tile_row *tile, int units, ptrdiff_t c, const vreal *label, vreal *own) {
+    EACH(u, units) own[u] = v_set(0);
+    for (ptrdiff_t k = 0; k < c; k++)
+        EACH(u, units) own[u] = v_select(v_eq(label[u], class_number(k)), tile[k][u], own[u]);
+}
+
+/* What a block says of the rows from `first` on, V_LANES rows a register. */
+typedef struct tile_rows {
+    vreal label[V_UNROLL], factor[V_UNROLL];
+    vmask dropped[V_UNROLL]; /* of weight 0 */
+} tile_rows;
+FL_INLINE tile_rows tile_rows_of(const row_block *b, int first, int units) {
+    tile_rows rows;
+    EACH(u, units) {
+        const int at = first + u * V_LANES;
+        rows.label[u] = v_load(b->label_real + at);
+        rows.factor[u] = v_load(b->factor + at);
+        rows.dropped[u] = v_eq(v_load(b->weight + at), v_set(0));
+    }
+    return rows;
 }
 
 /* ---- many classes: walks along one row ---- */
@@ -183,6 +223,14 @@ FL_INLINE vmask is_class(ptrdiff_t k, ptrdiff_t label) {
 
 FL_INLINE void row_fill(real *p, ptrdiff_t c, real x) {
     for (ptrdiff_t k = 0; k < c; k++) p[k] = x;
+}
+
+FL_INLINE void row_scale(real *p, ptrdiff_t c, vreal factor) {
+    ptrdiff_t k = 0;
+    for (; k + 4 * V_LANES <= c; k += 4 * V_LANES) {
+        EACH(u, 4) v_store(p + k + u * V_LANES, v_load(p + k + u * V_LANES) * factor);
+    }
+    for (; k < c; k += V_LANES) store_part(p + k, load_part(p + k, c - k) * factor, c - k);
 }
 
 /* One row: writes grad and hess unless they are NULL, and returns the unweighted loss. */
@@ -204,24 +252,18 @@ FL_INLINE void each_row(row_walk walk, const fl_loss_call *call, const row_block
 }
 
 /* The largest entry. A NaN may be lost here: every user adds up functions of all entries afterwards, and keeps it. */
-FL_INLINE vreal row_max(const real *z, ptrdiff_t c) {
+FL_INLINE real row_max(const real *z, ptrdiff_t c) {
     vreal top[4] = {v_set(-FL_INFINITY), v_set(-FL_INFINITY), v_set(-FL_INFINITY), v_set(-FL_INFINITY)};
     ptrdiff_t k = 0;
     for (; k + 4 * V_LANES <= c; k += 4 * V_LANES) {
-        FL_UNROLL
-        for (int u = 0; u < 4; u++) top[u] = v_max(v_load(z + k + u * V_LANES), top[u]);
+        EACH(u, 4) top[u] = v_max(v_load(z + k + u * V_LANES), top[u]);
     }
     for (; k < c; k += V_LANES) {
         const ptrdiff_t count = c - k;
         const vreal x = load_part(z + k, count);
         top[0] = v_max(count < V_LANES ? v_select(v_first(count), x, v_set(-FL_INFINITY)) : x, top[0]);
     }
-    const vreal all = v_max(v_max(top[0], top[1]), v_max(top[2], top[3]));
-    real lane[V_LANES], best;
-    v_store(lane, all);
-    best = lane[0];
-    for (int j = 1; j < V_LANES; j++) best = lane[j] > best ? lane[j] : best;
-    return v_set(best);
+    return v_highest(v_max(v_max(top[0], top[1]), v_max(top[2], top[3])));
 }
 
 #endif

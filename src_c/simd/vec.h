@@ -10,6 +10,8 @@
  * Make       v_set v_iota v_first
  * Arithmetic v_fma(a,b,c) = a*b+c, v_fnma = c-a*b (fused where FL_HAS_FMA, else rounded twice)   v_sqrt v_abs v_round
  * Choose     v_min v_max: the SECOND operand where either is NaN, so write v_max(bound, data)   v_select(mask, yes, no)
+ *            v_only(mask, x) = v_select(mask, x, 0)   v_except(mask, x) = v_select(mask, 0, x)
+ *            v_highest: the largest lane, for registers without NaN
  * Compare    v_lt v_le v_gt v_ge v_eq (false on NaN)   v_ne v_isnan   v_and v_or v_not v_any v_count (on masks)
  * Bits       v_bits v_from_bits v_to_int v_from_int v_shift_left (bits may fall off) v_shift_right v_ldexp v_copysign
  * Sums       v_acc_zero v_acc_add v_acc_store   v_acc_add_product(s,a,b) = s+a*b in double, never fused
@@ -86,6 +88,8 @@ typedef uint64_t lane_uint;
 #else
 #define FL_UNROLL FL_UNROLL_ALL
 #endif
+/* EACH(u, V_UNROLL) statement; for a count known when compiling. */
+#define EACH(u, count) FL_UNROLL for (int u = 0; u < (count); u++)
 
 #if FL_TARGET_ID == FL_TARGET_IS_avx512
 #include "vec_avx512.h"
@@ -102,8 +106,7 @@ typedef uint64_t lane_uint;
 /* Adds the V_GROUP double lanes of a group in one fixed order: halves onto halves. */
 FL_INLINE double v_acc_total(const vacc *acc) {
     double lane[V_GROUP];
-    FL_UNROLL
-    for (int u = 0; u < V_UNROLL; u++) v_acc_store(lane + u * V_LANES, acc[u]);
+    EACH(u, V_UNROLL) v_acc_store(lane + u * V_LANES, acc[u]);
     for (int half = V_GROUP / 2; half > 0; half /= 2)
         for (int j = 0; j < half; j++) lane[j] += lane[j + half];
     return lane[0];

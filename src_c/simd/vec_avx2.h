@@ -116,6 +116,21 @@ FL_INLINE vmask v_not(vmask a) { return (vmask)~(vint)a; }
 FL_INLINE int v_any(vmask m) { return V_(movemask)(m) != 0; }
 FL_INLINE int v_count(vmask m) { return __builtin_popcount((unsigned)V_(movemask)(m)); }
 FL_INLINE vreal v_select(vmask m, vreal yes, vreal no) { return V_(blendv)(no, yes, m); }
+/* gcc 12 makes two instructions of a v_select, one of these. */
+FL_INLINE vreal v_only(vmask m, vreal x) { return V_(and)(m, x); }
+FL_INLINE vreal v_except(vmask m, vreal x) { return V_(andnot)(m, x); }
+#if FL_REAL == 32
+FL_INLINE real v_highest(vreal a) {
+    __m128 m = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
+#else
+FL_INLINE real v_highest(vreal a) {
+    const __m128d m = _mm_max_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
+    return _mm_cvtsd_f64(_mm_max_sd(m, _mm_unpackhi_pd(m, m)));
+}
+#endif
 
 #if FL_REAL == 32
 typedef struct {
@@ -155,8 +170,7 @@ FL_INLINE void v_transpose(vreal t[8]) {
         t[i + 2] = _mm256_shuffle_ps(b, d, 0x44);
         t[i + 3] = _mm256_shuffle_ps(b, d, 0xee);
     }
-    FL_UNROLL
-    for (int i = 0; i < 4; i++) { /* then the halves themselves */
+    EACH(i, 4) { /* then the halves themselves */
         const __m256 a = t[i], b = t[i + 4];
         t[i] = _mm256_permute2f128_ps(a, b, 0x20);
         t[i + 4] = _mm256_permute2f128_ps(a, b, 0x31);

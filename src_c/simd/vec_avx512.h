@@ -80,6 +80,9 @@ FL_INLINE vmask v_not(vmask a) { return (vmask)~a; }
 FL_INLINE int v_any(vmask m) { return m != 0; }
 FL_INLINE int v_count(vmask m) { return __builtin_popcount(m); }
 FL_INLINE vreal v_select(vmask m, vreal yes, vreal no) { return V_(mask_blend)(m, no, yes); }
+FL_INLINE vreal v_only(vmask m, vreal x) { return V_(maskz_mov)(m, x); }
+FL_INLINE vreal v_except(vmask m, vreal x) { return V_(mask_blend)(m, x, v_set(0)); }
+FL_INLINE real v_highest(vreal a) { return V_(reduce_max)(a); }
 
 #if FL_REAL == 32
 typedef struct {
@@ -120,8 +123,7 @@ FL_INLINE void v_transpose(vreal t[16]) {
         t[i + 2] = _mm512_shuffle_ps(b, d, 0x44);
         t[i + 3] = _mm512_shuffle_ps(b, d, 0xee);
     }
-    FL_UNROLL
-    for (int i = 0; i < 4; i++) { /* then the quarters themselves: a 4 x 4 transpose of blocks */
+    EACH(i, 4) { /* then the quarters themselves: a 4 x 4 transpose of blocks */
         const __m512 a = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88), b = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd);
         const __m512 c = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88);
         const __m512 d = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
@@ -139,8 +141,7 @@ FL_INLINE void v_transpose(vreal t[8]) {
         t[i] = _mm512_unpacklo_pd(a, b);
         t[i + 1] = _mm512_unpackhi_pd(a, b);
     }
-    FL_UNROLL
-    for (int i = 0; i < 2; i++) { /* then the quarters themselves: a 4 x 4 transpose of blocks */
+    EACH(i, 2) { /* then the quarters themselves: a 4 x 4 transpose of blocks */
         const __m512d a = _mm512_shuffle_f64x2(t[i], t[i + 2], 0x88), b = _mm512_shuffle_f64x2(t[i], t[i + 2], 0xdd);
         const __m512d c = _mm512_shuffle_f64x2(t[i + 4], t[i + 6], 0x88);
         const __m512d d = _mm512_shuffle_f64x2(t[i + 4], t[i + 6], 0xdd);

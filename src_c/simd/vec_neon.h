@@ -95,6 +95,9 @@ FL_INLINE int v_any(vmask m) { return (m[0] | m[1]) != 0; }
 FL_INLINE int v_count(vmask m) { return (int)vaddvq_u64(m >> 63); }
 #endif
 FL_INLINE vreal v_select(vmask m, vreal yes, vreal no) { return V_(bsl)(m, yes, no); }
+FL_INLINE vreal v_only(vmask m, vreal x) { return v_select(m, x, v_set(0)); }
+FL_INLINE vreal v_except(vmask m, vreal x) { return v_select(m, v_set(0), x); }
+FL_INLINE real v_highest(vreal a) { return V_(maxv)(a); }
 
 #if FL_REAL == 32
 typedef struct {
