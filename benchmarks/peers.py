@@ -99,6 +99,8 @@ def jax_jit(case):
     import jax
     import jax.numpy as jnp
 
+    jax.config.update("jax_enable_x64", case.dtype == "float64")  # without, it makes floats of doubles
+
     if not only_gradient(case) or case.work not in FORMULAS:
         return None
     data, formula = case.data(), FORMULAS[case.work][0]
