@@ -211,7 +211,7 @@ class _Linear(BaseEstimator):
         if weight is not None and not weight.all():  # what has no weight is not there, for batches neither
             kept = np.flatnonzero(weight)
             X, y, weight = X[kept], y[kept], weight[kept]
-        start = self._old_vector(X.dtype) if self.warm_start and hasattr(self, "coef_") else None
+        start = self._old_vector(X.dtype) if self._goes_on() else None
         self._loss = loss
         l1, l2 = (strength / outputs for strength in self._strengths())
         fit = self._fit_lbfgs if self.solver == "lbfgs" else self._fit_steps
@@ -294,6 +294,10 @@ class _Linear(BaseEstimator):
         """Coefficients and intercepts of the last fit as a flat vector."""
         parts = [np.ravel(self.coef_), np.ravel(self.intercept_)] if self.fit_intercept else [np.ravel(self.coef_)]
         return np.concatenate(parts).astype(dtype)
+
+    def _goes_on(self):
+        """Whether the next fit starts at the last one's coefficients; its features must then be the same."""
+        return self.warm_start and hasattr(self, "coef_")
 
     def _check_old_shape(self, rows, n_features):
         """Refuse to go on from coefficients of another shape."""
@@ -401,7 +405,7 @@ class LinearClassifier(ClassifierMixin, _Linear):
         ("sgd", "adam", ...), for steps on batches by ``fl.linear.train``. "adamw" decays nothing by itself here.
     lr : float, callable or None
         Learning rate of the optimizer, or a schedule ``t -> lr``. None chooses one that suits columns of about unit
-        size; SGD's also suits others.
+        size; SGD's is stable with others too, but slow where they differ much.
     batch_size : int or None
         Rows in a step of the optimizer; None takes all.
     max_iter : int
@@ -523,14 +527,14 @@ class LinearClassifier(ClassifierMixin, _Linear):
         self
         """
         self._check_options()
-        X, y, classes, labels = self._read(X, y)
+        X, y, classes, labels = self._read(X, y, reset=not self._goes_on())
         if len(classes) < 2:
             raise ValueError(f"LinearClassifier: y holds one class ({classes.tolist()[0]!r}), but there must be two")
         weight = self._class_weighted(self._weights(sample_weight, X), y, classes, labels)
         used = labels if weight is None else labels[weight > 0]
         if used.min() == used.max():
             raise ValueError("LinearClassifier: only one class in y has sample weight, but there must be two classes")
-        if self.warm_start and hasattr(self, "coef_"):
+        if self._goes_on():
             if not np.array_equal(classes, self.classes_):
                 raise ValueError(f"LinearClassifier: y holds classes {classes}, but the last fit had {self.classes_}")
             self._check_old_shape(_rows(len(classes)), X.shape[1])
@@ -661,7 +665,7 @@ class LinearRegressor(RegressorMixin, _Linear):
         ("sgd", "adam", ...), for steps on batches by ``fl.linear.train``. "adamw" decays nothing by itself here.
     lr : float, callable or None
         Learning rate of the optimizer, or a schedule ``t -> lr``. None chooses one that suits columns of about unit
-        size; SGD's also suits others.
+        size; SGD's is stable with others too, but slow where they differ much.
     batch_size : int or None
         Rows in a step of the optimizer; None takes all.
     max_iter : int
@@ -747,8 +751,8 @@ class LinearRegressor(RegressorMixin, _Linear):
         """
         self._check_options()
         loss = _regressor_loss(self.loss)
-        X, y, weight = self._read(loss, X, y, sample_weight)
-        if self.warm_start and hasattr(self, "coef_"):
+        X, y, weight = self._read(loss, X, y, sample_weight, reset=not self._goes_on())
+        if self._goes_on():
             self._check_old_shape(_scores_of(loss, y), X.shape[1])
         return self._fit(loss, X, y, weight, outputs=_outputs(y))
 

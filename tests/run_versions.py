@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 OLDEST_NUMPY = {"3.10": "1.25.0", "3.11": "1.25.0", "3.12": "1.26.0", "3.13": "2.1.0", "3.14": "2.3.2"}
-NEEDS = ["pytest>=8", "hypothesis>=6.90", "mpmath>=1.3", "scipy>=1.11"]
+NEEDS = ["pytest>=8", "hypothesis>=6.90", "mpmath>=1.3", "scipy>=1.11", "threadpoolctl>=3"]
 
 # What depends on Python and NumPy, and needs no other library.
 TESTS = [
