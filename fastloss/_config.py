@@ -7,7 +7,6 @@ import os
 import platform
 import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +15,7 @@ from . import _core
 
 def get_include():
     """The folder that holds ``fastloss.h`` and ``fastloss_capi.h``, for compilers of C and Cython code."""
-    return str(Path(__file__).with_name("include"))
+    return os.path.join(os.path.dirname(__file__), "include")
 
 
 def show_config(mode="stdout"):
@@ -62,18 +61,22 @@ def processors():
 def cgroup_limit(root="/sys/fs/cgroup"):
     """The processors that the container grants, rounded up, or None; cgroup version 2, then 1."""
     try:
-        quota, period = Path(root, "cpu.max").read_text().split()
+        quota, period = _words(root, "cpu.max")
     except (OSError, ValueError):
         try:
-            quota = Path(root, "cpu", "cpu.cfs_quota_us").read_text().strip()
-            period = Path(root, "cpu", "cpu.cfs_period_us").read_text().strip()
-        except OSError:
+            (quota,), (period,) = (_words(root, "cpu", f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+        except (OSError, ValueError):
             return None
     try:
         quota, period = int(quota), int(period)
     except ValueError:  # "max": no limit
         return None
     return -(-quota // period) if quota > 0 and period > 0 else None
+
+
+def _words(*path):
+    with open(os.path.join(*path), encoding="ascii") as file:
+        return file.read().split()
 
 
 def threads_at_start():

@@ -11,7 +11,6 @@ import numpy as np
 
 from . import _check
 from ._core import Stepper
-from ._files import DAMAGED, read_file, write_file
 
 __all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "NAdam", "RAdam", "RMSprop"]
 
@@ -260,6 +259,8 @@ class Optimizer(Stepper):
         path : str, bytes or path-like
             Replaced if it exists. No ending is added.
         """
+        from ._files import write_file  # here: what reads zip files takes longer to import than the rest of fastloss
+
         path = _check.path(type(self).__name__, path)
         arrays, about = plain_state(self.state_dict())
         write_file(path, {"optimizer": type(self).__name__, **about}, arrays)
@@ -277,6 +278,8 @@ class Optimizer(Stepper):
             The file is damaged, or of another optimizer or other parameters. Nothing has changed, and no more memory
             was taken than the state of these parameters needs.
         """
+        from ._files import DAMAGED, read_file
+
         who = type(self).__name__
         path = _check.path(who, path)
         self._require_intact()

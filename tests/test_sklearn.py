@@ -337,7 +337,7 @@ def test_a_warm_start_refused_for_its_features_changes_nothing(iris, kind):
     X, y = iris
     model = kind(warm_start=True).fit(X, y)
     before = model.predict(X)
-    with pytest.raises(ValueError, match="X has 3 features, but .* is expecting 4 features"):
+    with pytest.raises(ValueError, match=r"X has 3 features, but .* is expecting 4 features"):
         model.fit(X[:, :3], y)
     np.testing.assert_array_equal(model.predict(X), before)
 

@@ -197,3 +197,14 @@ def test_every_source_file_says_its_licence():
 
 def test_every_loss_class_has_cases_to_be_tested_on():
     assert set(fastloss.losses.__all__) - {"Loss"} == set(PARAMETERS)
+
+
+def test_importing_fastloss_brings_no_module_that_is_slow_to_import():
+    code = """
+import sys, numpy
+before = set(sys.modules)
+import fastloss
+slow = {"zipfile", "json", "hashlib", "pathlib", "shutil", "subprocess", "inspect", "dataclasses"}
+assert not slow & (set(sys.modules) - before), slow & (set(sys.modules) - before)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -6,7 +6,6 @@ Scores and gradients are matrix products over blocks of rows; what stands betwee
 
 from __future__ import annotations
 
-import hashlib
 import math
 
 import numpy as np
@@ -352,6 +351,8 @@ class Objective:
 
     def _problem(self, w):
         """What parts must have in common to be added."""
+        import hashlib  # here, as it brings OpenSSL
+
         about = (repr(self.loss), self.X.shape, str(self.X.dtype), self.size, self.block_rows)
         return (*about, hashlib.blake2b(w.tobytes(), digest_size=16).hexdigest())
 

@@ -10,7 +10,6 @@ import numpy as np
 from .. import _check
 from ..optimizers import Optimizer
 from .batches import batches_of
-from .checkpoint import Checkpoint, describe_run
 from .objective import Objective
 from .watch import Interrupt, Progress
 
@@ -164,6 +163,8 @@ def train(
     random = np.random.default_rng(seed)
     saved = None
     if checkpoint is not None:
+        from .checkpoint import Checkpoint, describe_run  # here, as in Optimizer.save
+
         _check_state(step)
         other = validation and validation.objective
         saved = Checkpoint(checkpoint, describe_run(objective, step, lr, w, batch_size, shuffle, seed, random, other))
