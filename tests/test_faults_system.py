@@ -81,8 +81,24 @@ for name, action in actions.items():
 """
 
 
+PYTHON_WITHOUT_MEMORY = """
+import _testcapi
+
+for at in range(200):
+    _testcapi.set_nomemory(at, at + 1)
+    try:
+        (lambda: (lambda: [1.5 * i for i in range(3)])())()
+    except MemoryError:
+        pass
+    finally:
+        _testcapi.remove_mem_hooks()
+"""
+
+
 def test_any_allocation_that_fails_is_a_memory_error_and_nothing_is_half_done(tmp_path):
     pytest.importorskip("_testcapi", reason="this Python has no hooks for its allocations")
+    if python(PYTHON_WITHOUT_MEMORY, folder=tmp_path).returncode:
+        pytest.skip("this Python crashes by itself where a call finds no memory, as 3.13.0 does")
     run = python(NO_MEMORY, folder=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
     assert len(run.stdout.splitlines()) == 11
