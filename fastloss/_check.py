@@ -146,8 +146,13 @@ def weights_of_classes(who, name, value):
 
 
 def both_types(values):
-    """A tuple of floats as (float32, float64) arrays, or None."""
-    return None if values is None else tuple(np.array(values, dtype=t) for t in FLOATS)
+    """A tuple of weights as (float32, float64) arrays, or None; the first is None if float32 cannot hold them."""
+    if values is None:
+        return None
+    exact = np.array(values, FLOATS[1])
+    with np.errstate(over="ignore", under="ignore"):
+        small = exact.astype(FLOATS[0])
+    return None if weights_lost(exact, small).any() else small, exact
 
 
 # ---- arrays ----
@@ -492,18 +497,23 @@ def weights(loss, given, z):
         shapes = f"{z.shape[:1]} or {z.shape}" if is_pointwise(loss) and z.ndim > 1 else f"{z.shape[:1]}"
         raise ValueError(f"{who}: sample_weight has shape {w.shape}, but must have shape {shapes}")
     if w.dtype != array.dtype:
-        weights_fit(who, array, w)
+        weights_fit(who, "sample_weight", array, w)
     return readable_rows(w) if per_entry else np.ascontiguousarray(w), array
 
 
-def weights_fit(who, given, used):
-    """Refuse weights that the type of pred cannot hold: they would become infinite, or 0 as if not there."""
-    lost = (np.isinf(used) & np.isfinite(given)) | ((used == 0) & (given > 0))
+def weights_lost(given, used):
+    """Where a weight has become infinite, or 0 as if the sample was not there, in the type that is used."""
+    return (np.isinf(used) & np.isfinite(given)) | ((used == 0) & (given > 0))
+
+
+def weights_fit(who, name, given, used):
+    """Refuse weights that the type of pred cannot hold."""
+    lost = weights_lost(given, used)
     if lost.any():
         at = np.unravel_index(int(np.argmax(lost)), lost.shape)
         place = ", ".join(str(int(i)) for i in at)
         raise ValueError(
-            f"{who}: sample_weight[{place}] is {given[at]}, but {used.dtype}, the type of pred, cannot hold that: "
+            f"{who}: {name}[{place}] is {given[at]}, but {used.dtype}, the type of pred, cannot hold that: "
             "scale the weights, or give a pred of float64"
         )
 
@@ -513,13 +523,14 @@ def columns_for(loss, z):
     pair = loss._columns
     if pair is None:
         return None
-    values = pair[FLOATS.index(z.dtype)]
+    who, exact, values = type(loss).__name__, pair[1], pair[FLOATS.index(z.dtype)]
     columns = z.shape[-1] if z.ndim else 1
-    if values.shape[0] != columns:
+    if exact.shape[0] != columns:
         what = "classes" if loss._target_kind == "classes" else "columns"
-        raise ValueError(
-            f"{type(loss).__name__}: {loss._columns_name} has {values.shape[0]} entries, but pred has {columns} {what}"
-        )
+        raise ValueError(f"{who}: {loss._columns_name} has {exact.shape[0]} entries, but pred has {columns} {what}")
+    if values is None:
+        with np.errstate(over="ignore", under="ignore"):
+            weights_fit(who, loss._columns_name, exact, exact.astype(z.dtype))
     return values
 
 
@@ -593,7 +604,7 @@ def refresh(loss, p):
         with np.errstate(over="ignore"):
             np.copyto(used, given, casting="unsafe")
         if given is p.given_weight and used.dtype != given.dtype:
-            weights_fit(type(loss).__name__, given, used)
+            weights_fit(type(loss).__name__, "sample_weight", given, used)
     if p.repeated is not None:
         p.weight.reshape(p.repeated.size, -1)[...] = p.repeated[:, None]
 

@@ -169,6 +169,19 @@ def test_a_weight_that_would_become_zero_or_infinite_is_refused(weight, shape):
         step()
 
 
+@pytest.mark.parametrize("weight", [1e-46, 3.4028235677973366e38, 1e39])
+def test_a_class_weight_that_float32_cannot_hold_is_refused_there_alone(weight):
+    loss = fl.SoftmaxCrossEntropy(class_weight=[1.0, weight], reduction="sum")
+    message = rf"class_weight\[1\] is {re.escape(str(weight))}, but float32, the type of pred, cannot hold that"
+    with pytest.raises(ValueError, match=message):
+        loss(np.zeros((1, 2), np.float32), [0])
+    assert loss(np.zeros((1, 2)), [1]) == pytest.approx(weight * np.log(2), rel=1e-15)
+    per_column = fl.BinaryCrossEntropy(pos_weight=[weight, 1.0], reduction="sum")
+    with pytest.raises(ValueError, match=message.replace("class_weight\\[1", "pos_weight\\[0")):
+        per_column(np.zeros((1, 2), np.float32), np.ones((1, 2), np.float32))
+    assert per_column(np.zeros((1, 2)), np.ones((1, 2))) == pytest.approx((weight + 1) * np.log(2), rel=1e-15)
+
+
 def test_weights_that_are_zero_or_subnormal_are_taken():
     pred, tiny = np.ones(2, np.float32), float(np.finfo(np.float32).smallest_subnormal)
     assert fl.SquaredError()(pred, pred - 1, sample_weight=np.array([0.0, tiny])) == 1
