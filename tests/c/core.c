@@ -1,6 +1,6 @@
 /* The test of the C core without Python: every kernel against reference.c, over sizes, layouts and options, on every
- * kernel set of this machine, with threads that fail and processes that fork. Prints a hash of all results per kernel
- * and set, so that machines can be compared; aborts at the first failure.
+ * kernel set of this machine, with threads that fail and processes that fork; and what rooms.h lists. Prints a hash of
+ * all results per kernel and set, so that machines can be compared; aborts at the first failure.
  * SPDX-License-Identifier: BSD-3-Clause
  *
  * core.exe [quick]   quick: fewer sizes, for emulators and sanitizers. FORKS in the environment: how many; 0 where

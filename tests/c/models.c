@@ -284,7 +284,7 @@ static void reference_step(const linear_run *run, ptrdiff_t row, double factor, 
     r->all += now;
 }
 
-/* Coefficients are rounded in the step and where they are settled, in doubles in the move as well: 6 units a step, which
+/* Coefficients are rounded in the step and where they are settled, in doubles in the move as well: 6 units a step. They
  * shrink or grow as the coefficients do, so that those of 1 / (1 - |decay|) steps count, or of all.
  * Bottou's method adds to the sum S u, which it takes off again when it settles: S, the sum of the scales, is at most
  * 1 / (1 - |decay|), and u = w / scale at most `limit` w; where scale grows, S is at most scale / (1 - 1 / |decay|).
@@ -302,8 +302,8 @@ static void compare_decay(const linear_run *run, double decay, double penalty, c
     near(penalty, r->penalty, 12 * fading + STEPS, 2 * WIDTH * l2 * r->largest * r->all, type, "penalty");
 }
 
-/* Each step shrinks, or with too large a rate turns and stretches, all coefficients by `decay`, so that scale leaves its
- * range again and again. */
+/* Each step shrinks, or with too large a rate turns and stretches, all coefficients by `decay`, so that scale leaves
+ * its range again and again. */
 static void test_decay(int type, int index_bits, double decay, uint64_t *hash) {
     const double lr = 0.125, factor = 0.5;
     const linear_case from = {.type = type, .index_bits = index_bits, .c = 2, .d = WIDTH, .intercept = 1,
@@ -502,7 +502,8 @@ static void test_root(void) {
     const double lr[] = {0.5, 0.5};
     in_case("descent with the root");
     fl_descent call = {.type = 1, .x = &x, .x_stride = 1, .order = twice, .count = 2, .lr = lr, .factor = 1, .root = 1,
-                       .loss = FL_LOSS_squared_error, .model = {.c = 1, .d = 1, .coef = &w, .coef_sum = &sum, .scale = 1}};
+                       .loss = FL_LOSS_squared_error,
+                       .model = {.c = 1, .d = 1, .coef = &w, .coef_sum = &sum, .scale = 1}};
     call.call = (fl_loss_call){.n = 1, .c = 1, .pred = &score, .grad = &score, .target = &y, .reduction = FL_SUM,
                                .param = {1}};
     CHECK(fl_run_descent(&call) == FL_OK && call.steps == 2, "%td steps", call.steps);
@@ -524,7 +525,8 @@ static void test_nonfinite(int skip) {
     call.call = (fl_loss_call){.n = 1, .c = 1, .pred = &score, .grad = &score, .target = y, .reduction = FL_SUM,
                                .param = {0.5}};
     const fl_status status = fl_run_descent(&call);
-    CHECK(status == (skip ? FL_OK : FL_NONFINITE) && call.steps == 1 + skip, "status %d, %td steps", status, call.steps);
+    CHECK(status == (skip ? FL_OK : FL_NONFINITE) && call.steps == 1 + skip, "status %d, %td steps", status,
+          call.steps);
     CHECK(skip || (update.bad == 0 && update.bad_tensor == 0), "bad is %td", update.bad);
     /* To -1 first; then by half of the gradient 2 (2 w - 8) = -20 to 9. */
     CHECK(w == (skip ? 9 : -1) && tensor.step == 1 + skip, "w=%g after %g steps", (double)w, tensor.step);

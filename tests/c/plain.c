@@ -1,6 +1,5 @@
 /* The calls without a struct: the same bits as the calls with one, which core.c compares with formulas.
  * SPDX-License-Identifier: BSD-3-Clause */
-#include <math.h>
 #include <string.h>
 
 #include "reference.h"
@@ -18,8 +17,8 @@ static void *results(double *memory) {
 static void same(const void *got, const table *expected, const char *what) {
     const size_t bytes = (size_t)expected->columns * (expected->type == FLOAT ? 4 : 8);
     for (ptrdiff_t i = 0; i < expected->rows; i++)
-        CHECK(!memcmp((const char *)got + (size_t)i * bytes, expected->base + (size_t)i * bytes, bytes), "%s: other bits",
-              what);
+        CHECK(!memcmp((const char *)got + (size_t)i * bytes, expected->base + (size_t)i * bytes, bytes),
+              "%s: other bits", what);
     const size_t used = ((size_t)expected->rows * bytes + 7) / 8;
     for (size_t i = used; i < ENTRIES_AT_MOST; i++)
         CHECK(((const double *)got)[i] == UNTOUCHED, "%s: written past the end", what);
@@ -40,9 +39,9 @@ static void test_plain_loss(int k, int type) {
     memcpy(given.param, param, sizeof given.param);
     prepare_loss(&run, &given, &s);
     CHECK(call_loss(&run) == FL_OK, "refused");
-#define PLAIN(param, grad, value)                                                                              \
-    fl_plain_loss(loss, from.n, from.c, run.pred.base, run.target.base, from.label_bits, param, given.reduction, grad, \
-                  value)
+#define PLAIN(param, grad, value)                                                                        \
+    fl_plain_loss(loss, from.n, from.c, run.pred.base, run.target.base, from.label_bits, param, given.reduction, \
+                  grad, value)
     CHECK(PLAIN(param, results(memory), &value) == FL_OK && value == run.call.value, "value is %g", value);
     same(memory, &run.grad, "grad");
     CHECK(PLAIN(param, NULL, NULL) == FL_OK, "refused without results");
