@@ -6,8 +6,9 @@
 
 fl_status fl_plain_loss(fl_loss_function loss, ptrdiff_t n, ptrdiff_t c, const void *pred, const void *target,
                         int label_bits, const double *param, fl_reduction reduction, void *grad, double *value) {
+    const int one_per_row = label_bits || loss == fl_gaussian_nll_learned_f32 || loss == fl_gaussian_nll_learned_f64;
     fl_loss_call call = {.n = n, .c = c, .pred = pred, .pred_stride = c, .target = target,
-                         .target_stride = label_bits ? 1 : c, .label_bits = label_bits,
+                         .target_stride = one_per_row ? 1 : c, .label_bits = label_bits,
                          .reduction = reduction, .grad = grad, .grad_stride = c};
     if (param) memcpy(call.param, param, sizeof call.param);
     const fl_status status = loss(&call);

@@ -197,6 +197,10 @@ void FN(linear_settle)(fl_linear *model) {
     if (model->l2 > 0) settle(model, 1);
 }
 
+/* How far scale may go from 1. The closer to 0, the larger what the sum below holds and later loses again, and so its
+ * rounding: of floats, at most 8 of their 24 bits. */
+#define SCALE_LIMIT (FL_REAL == 32 ? 0x1p8 : 0x1p20)
+
 /* w - lr (a x + 2 l2 w), touching only the columns of x: with w = s u the decay multiplies s, and u moves by d =
  * -lr a x / s. The gradients' sum needs sum over steps of s u, which is S u minus the sum of S d, S being the sum of s
  * so far (Bottou 2012, Stochastic Gradient Descent Tricks, sections 5.1 and 5.4). */
@@ -205,7 +209,7 @@ FL_INLINE double sparse_step(fl_linear *model, const fl_row *row, const real *de
     const double decay = 1 - 2 * model->l2 * lr, penalty = model->l2 * model->scale * model->scale * model->square;
     const double next = fabs(model->scale * decay);
     model->scale_sum += model->scale;
-    if (next >= 0x1p-20 && next <= 0x1p20)
+    if (next >= 1 / SCALE_LIMIT && next <= SCALE_LIMIT)
         model->scale *= decay;
     else
         settle(model, decay);

@@ -44,6 +44,15 @@ void fail(const char *file, int line, const char *format, ...) {
     abort();
 }
 
+/* ---- comparing ---- */
+
+void near(double got, double expected, double ulps, double size, int type, const char *what) {
+    static const double epsilon[] = {FLT_EPSILON, DBL_EPSILON}, tiniest[] = {0x1p-149, 0x1p-1074};
+    const double bound = ulps * epsilon[type] * size + 2 * tiniest[type];
+    CHECK(fabs(got - expected) <= bound, "%s is %.17g instead of %.17g: off by %g, but allowed is %g", what, got,
+          expected, got - expected, bound);
+}
+
 /* ---- values ---- */
 
 static uint64_t mix(uint64_t x) { /* the finalizer of SplitMix64, Steele et al. 2014 */
@@ -137,17 +146,17 @@ static int64_t label_of(const table *t, ptrdiff_t i) {
 }
 
 void set(table *t, ptrdiff_t i, ptrdiff_t j, double x) {
-    if (t->type == FLOAT)
-        *(float *)(void *)place(t, i, j) = (float)x;
-    else if (t->type == DOUBLE)
-        *(double *)(void *)place(t, i, j) = x;
-    else
-        *(uint8_t *)place(t, i, j) = (uint8_t)x;
+    void *p = place(t, i, j);
+    switch (t->type) {
+    case FLOAT: *(float *)p = (float)x; break;
+    case DOUBLE: *(double *)p = x; break;
+    case INT32: *(int32_t *)p = (int32_t)x; break;
+    case INT64: *(int64_t *)p = (int64_t)x; break;
+    default: *(uint8_t *)p = (uint8_t)x;
+    }
 }
 
-/* `shift` entries off the alignment of malloc; rows `gap` entries longer than needed, the last one first if backwards.
- * Everything in it is the pattern 0xA5. */
-static table new_table(entry_type type, ptrdiff_t rows, ptrdiff_t columns, int gap, int shift, int backwards) {
+table new_table(entry_type type, ptrdiff_t rows, ptrdiff_t columns, int gap, int shift, int backwards) {
     const size_t size = sizes[type], front = GUARD + (size_t)shift * size;
     table t = {.type = type, .rows = rows, .columns = columns, .stride = columns + gap};
     const ptrdiff_t span = rows && columns ? (rows - 1) * t.stride + columns : 0;
@@ -164,22 +173,21 @@ static table new_table(entry_type type, ptrdiff_t rows, ptrdiff_t columns, int g
     }
     return t;
 }
-static void seal(table *t) {
+void seal(table *t) {
     if (t->memory) memcpy(t->first, t->memory, t->bytes);
 }
-static void restore(table *t) {
+void restore(table *t) {
     if (!t->memory) return;
     memcpy(t->memory, t->first, t->bytes);
     memcpy(t->before, t->first, t->bytes);
 }
-static void free_table(table *t) {
+void free_table(table *t) {
     free(t->memory);
     free(t->before);
     free(t->first);
 }
 
-/* Every byte is as it was, but for the entries where `written`. */
-static void check_table(const table *t, int written, const char *name) {
+void check_table(const table *t, int written, const char *name) {
     if (!t->memory) return;
     if (written) {
         const size_t width = (size_t)t->columns * sizes[t->type];
@@ -191,19 +199,19 @@ static void check_table(const table *t, int written, const char *name) {
     CHECK(!memcmp(t->memory, t->before, t->bytes), "%s: changed where nothing is to be written", name);
 }
 
-static void fill(table *t, source *s, domain d) {
+void fill(table *t, source *s, domain d) {
     for (ptrdiff_t i = 0; i < t->rows; i++)
         for (ptrdiff_t j = 0; j < t->columns; j++) set(t, i, j, number_in(s, d));
 }
 
-/* ---- hashes: of numbers, not of bytes, so that byte orders agree; every NaN counts the same ---- */
+/* ---- hashes ---- */
 
-static void hash_number(uint64_t *hash, double x) {
+void hash_number(uint64_t *hash, double x) {
     uint64_t bits = 0x7ff8000000000000u;
     if (x == x) memcpy(&bits, &x, sizeof bits);
     *hash = mix(*hash ^ bits) + bits;
 }
-static void hash_table(uint64_t *hash, const table *t) {
+void hash_table(uint64_t *hash, const table *t) {
     for (ptrdiff_t i = 0; t->memory && i < t->rows; i++)
         for (ptrdiff_t j = 0; j < t->columns; j++) hash_number(hash, get(t, i, j));
 }

@@ -52,6 +52,9 @@ extern const regularizer_entry regularizers[REGULARIZERS];
 void fail(const char *file, int line, const char *format, ...);
 void in_case(const char *format, ...); /* what fail prints first */
 
+/* A result of a float type: its error is at most `ulps` units of epsilon times `size`. */
+void near(double got, double expected, double ulps, double size, int type, const char *what);
+
 /* Where values come from: bytes, and when they are used up pseudorandom numbers. Numbers are multiples of 1/16 in
  * [-8, 8), of which differences and sums are exact in every float type; out of bytes also anything else. */
 typedef struct source {
@@ -74,7 +77,20 @@ typedef struct table {
 double get(const table *t, ptrdiff_t i, ptrdiff_t j);
 void set(table *t, ptrdiff_t i, ptrdiff_t j, double x);
 
+/* `shift` entries off the alignment of malloc; rows `gap` entries longer than needed, the last one first if backwards.
+ * Everything in it is the pattern 0xA5. */
+table new_table(entry_type type, ptrdiff_t rows, ptrdiff_t columns, int gap, int shift, int backwards);
+void seal(table *t);    /* what stands there now is `first` */
+void restore(table *t); /* that again, before another call */
+void check_table(const table *t, int written, const char *name); /* all is as it was, but for entries, if written */
+void free_table(table *t);
+
 typedef enum domain { ANY, POSITIVE, COUNTS, UNIT, BINARY, SHARES } domain;
+void fill(table *t, source *s, domain d);
+
+/* Of numbers, not of bytes, so that byte orders agree; every NaN counts the same. */
+void hash_number(uint64_t *hash, double x);
+void hash_table(uint64_t *hash, const table *t);
 
 typedef struct loss_case {
     int loss, type;

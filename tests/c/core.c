@@ -1,6 +1,6 @@
 /* The test of the C core without Python: every kernel against reference.c, over sizes, layouts and options, on every
- * kernel set of this machine, with threads that fail and processes that fork. Prints a hash of all results per kernel
- * and set, so that machines can be compared; aborts at the first failure.
+ * kernel set of this machine, with threads that fail and processes that fork; and what rooms.h lists. Prints a hash of
+ * all results per kernel and set, so that machines can be compared; aborts at the first failure.
  * SPDX-License-Identifier: BSD-3-Clause
  *
  * core.exe [quick]   quick: fewer sizes, for emulators and sanitizers. FORKS in the environment: how many; 0 where
@@ -9,7 +9,6 @@
 #define _GNU_SOURCE /* cpu_set_t */
 #endif
 #include <fenv.h>
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include "cpu.h"
 #include "dispatch.h"
 #include "reference.h"
+#include "rooms.h"
 
 static int quick;
 
@@ -68,20 +68,13 @@ int __wrap_sched_getaffinity(pid_t process, size_t size, cpu_set_t *set) {
 
 /* ---- comparing ---- */
 
-static const double epsilon[] = {FLT_EPSILON, DBL_EPSILON}, tiniest[] = {0x1p-149, 0x1p-1074};
-
 /* Errors in units of epsilon times `size`. The promise is 4 ULP for loss and gradient and 12 for the second derivative;
  * weight and the two factors of the mean add half of one each, and the reference, in doubles, up to as much again. */
 #define LOSS_ULPS 12
 #define HESS_ULPS 30
 
-static void near(double got, double expected, double ulps, double size, int type, const char *what) {
-    const double bound = ulps * epsilon[type] * size + 2 * tiniest[type];
-    CHECK(fabs(got - expected) <= bound, "%s is %.17g instead of %.17g: off by %g, but allowed is %g", what, got,
-          expected, got - expected, bound);
-}
-
 static uint64_t hashes[3][2][64]; /* family, type, kernel */
+static uint64_t linear_hashes[2][2]; /* dense or sparse, type */
 static void add_hash(int family, int type, int kernel, uint64_t hash) {
     uint64_t *h = &hashes[family][type][kernel];
     *h = (*h ^ hash) * 0x100000001b3u + 1;
@@ -912,6 +905,28 @@ static void test_functions(void) {
         }
 }
 
+/* ---- linear models ---- */
+
+static void test_linear_models(void) {
+    for (int type = 0; type < 2; type++) {
+        linear_hashes[0][type] = test_linear(type, 0, quick);
+        linear_hashes[1][type] = test_linear(type, 32, quick);
+        CHECK(test_linear(type, 64, quick) == linear_hashes[1][type], "other bits with indices of 64 bits");
+    }
+}
+
+/* ---- versions ---- */
+
+/* Before 1.0 a minor version is as good as a major one. */
+static void test_versions(void) {
+    const int version = fl_version(), minor = version / 100 * 100;
+    in_case("versions");
+    CHECK(version == FASTLOSS_VERSION_MAJOR * 10000 + FASTLOSS_VERSION_MINOR * 100 + FASTLOSS_VERSION_PATCH, "%d",
+          version);
+    CHECK(fl_compatible(version) && fl_compatible(minor), "its own header does not fit");
+    CHECK(!fl_compatible(minor + 100) && !fl_compatible(version + 10000), "a later header fits");
+}
+
 /* ---- kernel sets ---- */
 
 static void test_everything(void) {
@@ -930,6 +945,9 @@ static void test_everything(void) {
     test_environment();
     test_subnormals();
     test_functions();
+    test_linear_models();
+    test_plain_calls();
+    test_versions();
 }
 
 static void print_hashes(void) {
@@ -944,6 +962,9 @@ static void print_hashes(void) {
         for (int k = 0; k < REGULARIZERS; k++)
             printf("%s regularizer %s f%d %016llx\n", fl_target(), regularizers[k].name, bits,
                    (unsigned long long)hashes[2][type][k]);
+        for (int sparse = 0; sparse < 2; sparse++)
+            printf("%s linear %s f%d %016llx\n", fl_target(), sparse ? "sparse" : "dense", bits,
+                   (unsigned long long)linear_hashes[sparse][type]);
     }
     fflush(stdout);
 }
