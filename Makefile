@@ -22,7 +22,7 @@ COVERAGE := coverage==7.17.3
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-peers test-oldest test-versions bench bench-peers lib install-lib accuracy lint format clean \
-        sanitize sanitize-memory sanitize-threads machines fuzz fuzz-python coverage coverage-c coverage-python need-clang
+        sanitize sanitize-memory sanitize-threads machines fuzz fuzz-python coverage coverage-c coverage-branches coverage-python need-clang
 
 help:
 	@echo "make demo            train the SVM and the softmax classifier on handwritten digits, against NumPy"
@@ -140,7 +140,7 @@ fuzz: need-clang
 machines:
 	tests/c/machines.sh $(MACHINES)
 
-coverage: coverage-c coverage-python
+coverage: coverage-c coverage-branches coverage-python
 
 coverage-c:
 	find build/c/coverage -name '*.gcda' -delete 2>/dev/null || true
@@ -148,6 +148,17 @@ coverage-c:
 	build/c/coverage/core.exe quick > build/c/coverage/hashes.txt
 	ATFORK_FAILS=1 FASTLOSS_TARGET=scalar build/c/coverage/core.exe quick > build/c/coverage/hashes.txt
 	python3 tests/c/coverage.py build/c/coverage --least 100
+
+# Of the same program by clang, which counts a condition once however often it is inlined. Needs llvm-cov.
+coverage-branches: need-clang
+	$(CORE) OUT=../../build/c/branches CC=clang TARGETS="$(SETS)" \
+		CFLAGS="-O0 -fprofile-instr-generate -fcoverage-mapping -DCOVERAGE $(SMALL)" core
+	rm -f build/c/branches/*.profraw
+	LLVM_PROFILE_FILE=build/c/branches/%p.profraw build/c/branches/core.exe quick > build/c/branches/hashes.txt
+	ATFORK_FAILS=1 FASTLOSS_TARGET=scalar LLVM_PROFILE_FILE=build/c/branches/%p.profraw \
+		build/c/branches/core.exe quick > build/c/branches/hashes.txt
+	llvm-profdata merge build/c/branches/*.profraw -o build/c/branches/core.profdata
+	python3 tests/c/branches.py build/c/branches
 
 need-clang:
 	@command -v clang >/dev/null || { echo "this needs clang with its sanitizers (apt-get install clang)"; exit 1; }

@@ -188,6 +188,16 @@ def test_weights_that_are_zero_or_subnormal_are_taken():
     assert fl.SquaredError()(pred, pred - 1, sample_weight=np.array([0.0, 0.0])) == 0
 
 
+@pytest.mark.parametrize(("weight", "pred"), [(2.0**127, [0.5, 0.25]), (2.0**-149, [2.0, 4.0])])
+def test_weights_at_either_end_of_float32_give_the_mean_and_its_gradient(weight, pred):
+    """Their sum is beyond what float32 holds, or below; a weighted loss is not."""
+    value, grad = fl.SquaredError().value_and_grad(
+        np.array(pred, np.float32), np.zeros(2, np.float32), sample_weight=np.full(2, weight, np.float32)
+    )
+    assert value == (pred[0] ** 2 + pred[1] ** 2) / 2
+    np.testing.assert_array_equal(grad, pred)
+
+
 # ---- memory that moves under a bound call ----
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Lines and branches of src_c that the C programs reached, from gcov's data; needs nothing but gcov.
+"""Lines of src_c that the C programs reached, from gcov's data; needs nothing but gcov. Branches: branches.py.
 
 python coverage.py FOLDER [--least PERCENT]
 
@@ -18,10 +18,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def read(folder):
-    """Per file and line: how often it ran, and of its branches how often each was taken."""
-    counts, branches = defaultdict(lambda: defaultdict(int)), defaultdict(lambda: defaultdict(dict))
+    """Per file and line: how often it ran."""
+    counts = defaultdict(lambda: defaultdict(int))
     for notes in sorted(Path(folder).rglob("*.gcno")):
-        command = ["gcov", "--json-format", "--stdout", "--branch-probabilities", str(notes.resolve())]
+        command = ["gcov", "--json-format", "--stdout", str(notes.resolve())]
         text = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT / "tests/c").stdout
         for report in filter(None, text.splitlines()):
             for file in json.loads(report)["files"]:
@@ -30,10 +30,7 @@ def read(folder):
                     continue
                 for line in file["lines"]:
                     counts[path][line["line_number"]] += line["count"]
-                    taken = branches[path][line["line_number"]]
-                    for i, branch in enumerate(b for b in line["branches"] if not b["throw"]):
-                        taken[i] = taken.get(i, 0) + branch["count"]
-    return counts, branches
+    return counts
 
 
 def main():
@@ -41,20 +38,17 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--least", type=float, default=0, help="fail if fewer of the lines were reached, in percent")
     options = parser.parse_args()
-    counts, branches = read(options.folder)
-    total = reached = total_branches = taken_branches = 0
+    counts = read(options.folder)
+    total = reached = 0
     for path in sorted(counts):
-        lines, sides = counts[path], [n for taken in branches[path].values() for n in taken.values()]
+        lines = counts[path]
         missed = sorted(line for line, count in lines.items() if count == 0)
         text = path.read_text().splitlines()
-        print(f"{path.relative_to(ROOT)}: {len(lines) - len(missed)} of {len(lines)} lines, "
-              f"{sum(map(bool, sides))} of {len(sides)} branches")  # fmt: skip
+        print(f"{path.relative_to(ROOT)}: {len(lines) - len(missed)} of {len(lines)} lines")
         for line in missed:
             print(f"    {line}: {text[line - 1].strip()}")
         total, reached = total + len(lines), reached + len(lines) - len(missed)
-        total_branches, taken_branches = total_branches + len(sides), taken_branches + sum(map(bool, sides))
-    print(f"src_c: {100 * reached / total:.2f} % of {total} lines, "
-          f"{100 * taken_branches / total_branches:.1f} % of {total_branches} branches")  # fmt: skip
+    print(f"src_c: {100 * reached / total:.2f} % of {total} lines")
     sys.exit(100 * reached / total < options.least)
 
 
