@@ -99,10 +99,9 @@ def jax_jit(case):
     import jax
     import jax.numpy as jnp
 
-    jax.config.update("jax_enable_x64", case.dtype == "float64")  # without, it makes floats of doubles
-
     if not only_gradient(case) or case.work not in FORMULAS:
         return None
+    jax.config.update("jax_enable_x64", case.dtype == "float64")  # without, it makes floats of doubles
     data, formula = case.data(), FORMULAS[case.work][0]
     z, y = jnp.asarray(data["z"]), jnp.asarray(data["y"])
     function = jax.jit(jax.value_and_grad(lambda z, y: formula(jnp, z, y).mean()))
