@@ -111,13 +111,13 @@ POINTWISE(focal, focal)
  * For a label y: l = (top - z_y) + log1p(r), gradient p_k - [k = y]; where y alone is at the top that is -s/(1 + r).
  * Second derivative p_k (1 - p_k), for the only top entry s/(1+r)^2. */
 FL_INLINE void softmax_tile_hess(const tile_row *e, int units, ptrdiff_t c, const vreal *s, const vreal *ties,
-                                 const tile_rows *rows, tile_row *hess) {
+                                 const vreal *inverse, const tile_rows *rows, tile_row *hess) {
     const vreal one = v_set(1);
     for (ptrdiff_t k = 0; k < c; k++)
         EACH(u, units) {
-            const vreal inverse = one / (one + (s[u] + (ties[u] - one))), p = e[k][u] * inverse;
+            const vreal p = e[k][u] * inverse[u];
             const vmask alone = v_and(v_eq(ties[u], one), v_eq(e[k][u], one));
-            const vreal h = v_select(alone, inverse * (s[u] * inverse), p * (one - p));
+            const vreal h = v_select(alone, inverse[u] * (s[u] * inverse[u]), p * (one - p));
             hess[k][u] = v_except(rows->dropped[u], h * rows->factor[u]);
         }
 }
@@ -158,7 +158,7 @@ FL_INLINE void softmax_tile(const fl_loss_call *call, const row_block *b, int fi
     }
     if (level == VALUE_GRAD_HESS) {
         tile_row hess[FL_TILE_ROWS];
-        softmax_tile_hess(tile, units, c, s, ties, &rows, hess);
+        softmax_tile_hess(tile, units, c, s, ties, inverse, &rows, hess);
         tile_store(hess, units, hess_row(call, row), call->hess_stride, count, c);
     }
     for (ptrdiff_t k = 0; k < c; k++)
@@ -169,14 +169,12 @@ FL_INLINE void softmax_tile(const fl_loss_call *call, const row_block *b, int fi
         }
     tile_store(tile, units, grad_row(call, row), call->grad_stride, count, c);
 }
-FL_INLINE void softmax_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    tiles(softmax_tile, call, b, loss, level);
-}
 
 typedef struct softmax_sums {
     double s;
     ptrdiff_t ties;
 } softmax_sums;
+FL_INLINE double softmax_r(softmax_sums sums) { return sums.s + (double)(sums.ties - 1); }
 
 /* The registers from z + k on that begin before `end`; `whole`: none of them ends behind it. */
 FL_INLINE void softmax_exp_group(const real *z, vreal top, ptrdiff_t k, ptrdiff_t end, int whole, real *e, vreal *sum,
@@ -234,7 +232,7 @@ FL_INLINE void softmax_slopes(const fl_loss_call *call, const row_block *b, int 
         if (hess) row_fill(hess, c, 0);
         return;
     }
-    const double inverse = 1 / (1 + (sums.s + (double)(sums.ties - 1)));
+    const double inverse = 1 / (1 + softmax_r(sums));
     const double top_rest = sums.s * inverse; /* 1 - p of a single top entry */
     if (hess)
         softmax_hess(grad, c, v_set((real)inverse), sums.ties == 1, v_set((real)(top_rest * inverse * factor)),
@@ -264,8 +262,8 @@ typedef struct softmax_row {
 /* Several rows take each walk before any takes the next, so that a row's entries are worked on while the sums and
  * quotients at another's end are waited for. */
 FL_INLINE void softmax_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    const ptrdiff_t c = call->c;
-    const int at_once = c > FL_AT_ONCE ? 1 : c < FL_AT_ONCE / V_GROUP ? V_GROUP : (int)(FL_AT_ONCE / c);
+    const ptrdiff_t c = call->c, fit = FL_AT_ONCE / c;
+    const int at_once = fit < 1 ? 1 : fit > V_GROUP ? V_GROUP : (int)fit;
     real gap[V_GROUP] = {0}, r[V_GROUP] = {0};
     softmax_row rows[V_GROUP];
     for (int first = 0; first < b->count; first += at_once) {
@@ -284,7 +282,7 @@ FL_INLINE void softmax_many(const fl_loss_call *call, const row_block *b, real *
         for (int j = first; j < last; j++) {
             if (b->weight[j] != 0) {
                 gap[j] = rows[j].top - rows[j].own_z;
-                r[j] = (real)(rows[j].sums.s + (double)(rows[j].sums.ties - 1));
+                r[j] = (real)softmax_r(rows[j].sums);
             }
             if (level >= VALUE_GRAD) softmax_slopes(call, b, j, rows[j].sums, level);
         }
@@ -293,7 +291,7 @@ FL_INLINE void softmax_many(const fl_loss_call *call, const row_block *b, real *
 }
 
 double FN(softmax_cross_entropy)(const fl_loss_call *call, fl_part part) {
-    return rows(softmax_few, softmax_many, call, part, 1, 1);
+    return rows(softmax_tile, softmax_many, call, part, 1, 1);
 }
 
 /* The same for a row of target weights t_k, T their sum: l = sum t_k (top - z_k) + T log1p(r), gradient T p_k - t_k,
@@ -342,7 +340,7 @@ FL_INLINE void softmax_target_tile(const fl_loss_call *call, const row_block *b,
     const int count = b->count - first;
     const target_rule rule = target_rule_of(call, labels);
     const tile_rows rows = tile_rows_of(b, first, units);
-    tile_row tile[FL_TILE_ROWS], target[FL_TILE_ROWS], top, s, ties, total, others, cross, top_at;
+    tile_row tile[FL_TILE_ROWS], target[FL_TILE_ROWS], top, s, ties, total, others, cross, top_at, r;
     tile_load(tile, units, pred_row(call, row), call->pred_stride, count, c);
     target_tile(target, &rule, call, b, first, units);
     EACH(u, units) {
@@ -365,14 +363,14 @@ FL_INLINE void softmax_target_tile(const fl_loss_call *call, const row_block *b,
             tile[k][u] = e;
         }
     EACH(u, units) {
-        const vreal r = s[u] + (ties[u] - one);
-        v_store(loss + u * V_LANES, cross[u] + total[u] * v_log1p_pos(r));
+        r[u] = s[u] + (ties[u] - one);
+        v_store(loss + u * V_LANES, cross[u] + total[u] * v_log1p_pos(r[u]));
     }
     if (level == VALUE) return;
 
     tile_row inverse, share, top_grad, top_hess;
     EACH(u, units) {
-        inverse[u] = one / (one + (s[u] + (ties[u] - one)));
+        inverse[u] = one / (one + r[u]);
         share[u] = total[u] * inverse[u];
         top_grad[u] = others[u] - share[u] * s[u];
         top_hess[u] = (share[u] * (s[u] * inverse[u])) * rows.factor[u];
@@ -442,7 +440,7 @@ FL_INLINE real softmax_target_row(const fl_loss_call *call, ptrdiff_t row, ptrdi
     const target_sums t = softmax_targets(z, top, c, &rule, q, label);
     const ptrdiff_t top_at = grad ? place_of(z, highest, c) : 0;
     const softmax_sums sums = softmax_exp(z, top, c, grad);
-    const double r = sums.s + (double)(sums.ties - 1), inverse = 1 / (1 + r), share = t.total * inverse;
+    const double r = softmax_r(sums), inverse = 1 / (1 + r), share = t.total * inverse;
     real rest[V_LANES];
     v_store(rest, v_log1p_pos(v_set((real)r)));
     const real loss = (real)(t.cross + t.total * (double)rest[0]);
@@ -466,9 +464,6 @@ FL_INLINE void softmax_smooth_tile(const fl_loss_call *call, const row_block *b,
                                    int level) {
     softmax_target_tile(call, b, first, units, loss, level, 1);
 }
-FL_INLINE void softmax_smooth_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    tiles(softmax_smooth_tile, call, b, loss, level);
-}
 FL_INLINE real softmax_smooth_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real factor, real *grad,
                                   real *hess) {
     return softmax_target_row(call, row, label, factor, grad, hess, 1);
@@ -477,15 +472,12 @@ FL_INLINE void softmax_smooth_many(const fl_loss_call *call, const row_block *b,
     each_row(softmax_smooth_row, call, b, loss, level);
 }
 double FN(softmax_cross_entropy_smooth)(const fl_loss_call *call, fl_part part) {
-    return rows(softmax_smooth_few, softmax_smooth_many, call, part, 1, 0);
+    return rows(softmax_smooth_tile, softmax_smooth_many, call, part, 1, 0);
 }
 
 FL_INLINE void softmax_probabilities_tile(const fl_loss_call *call, const row_block *b, int first, int units,
                                           real *loss, int level) {
     softmax_target_tile(call, b, first, units, loss, level, 0);
-}
-FL_INLINE void softmax_probabilities_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    tiles(softmax_probabilities_tile, call, b, loss, level);
 }
 FL_INLINE real softmax_probabilities_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real factor,
                                          real *grad, real *hess) {
@@ -495,7 +487,7 @@ FL_INLINE void softmax_probabilities_many(const fl_loss_call *call, const row_bl
     each_row(softmax_probabilities_row, call, b, loss, level);
 }
 double FN(softmax_cross_entropy_probabilities)(const fl_loss_call *call, fl_part part) {
-    return rows(softmax_probabilities_few, softmax_probabilities_many, call, part, 0, 0);
+    return rows(softmax_probabilities_tile, softmax_probabilities_many, call, part, 0, 0);
 }
 
 /* ---- a row of scores: the multiclass hinges ---- */
@@ -608,9 +600,6 @@ FL_INLINE void hinge_plain_tile(const fl_loss_call *call, const row_block *b, in
                               int level) {
     hinge_tile(call, b, first, units, loss, level, 0);
 }
-FL_INLINE void hinge_plain_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    tiles(hinge_plain_tile, call, b, loss, level);
-}
 FL_INLINE real hinge_plain_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real factor, real *grad,
                                real *hess) {
     return hinge_row(call, row, label, factor, grad, hess, 0);
@@ -619,15 +608,12 @@ FL_INLINE void hinge_plain_many(const fl_loss_call *call, const row_block *b, re
     each_row(hinge_plain_row, call, b, loss, level);
 }
 double FN(multiclass_hinge)(const fl_loss_call *call, fl_part part) {
-    return rows(hinge_plain_few, hinge_plain_many, call, part, 1, 1);
+    return rows(hinge_plain_tile, hinge_plain_many, call, part, 1, 1);
 }
 
 FL_INLINE void hinge_squared_tile(const fl_loss_call *call, const row_block *b, int first, int units, real *loss,
                               int level) {
     hinge_tile(call, b, first, units, loss, level, 1);
-}
-FL_INLINE void hinge_squared_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    tiles(hinge_squared_tile, call, b, loss, level);
 }
 FL_INLINE real hinge_squared_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real factor, real *grad,
                                real *hess) {
@@ -637,7 +623,7 @@ FL_INLINE void hinge_squared_many(const fl_loss_call *call, const row_block *b, 
     each_row(hinge_squared_row, call, b, loss, level);
 }
 double FN(multiclass_hinge_squared)(const fl_loss_call *call, fl_part part) {
-    return rows(hinge_squared_few, hinge_squared_many, call, part, 1, 1);
+    return rows(hinge_squared_tile, hinge_squared_many, call, part, 1, 1);
 }
 
 /* Crammer & Singer 2001: l = max(0, margin + z_j - z_y), j the first of the largest wrong scores. Gradient +1 at j and
@@ -681,9 +667,6 @@ FL_INLINE void crammer_singer_tile(const fl_loss_call *call, const row_block *b,
     if (level < VALUE_GRAD_HESS) return;
     for (int j = 0; j < count && j < units * V_LANES; j++) row_fill(hess_row(call, row + j), c, 0);
 }
-FL_INLINE void crammer_singer_few(const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    tiles(crammer_singer_tile, call, b, loss, level);
-}
 
 /* The largest wrong score of a row, -infinity if there is none; NaN if anything in the row is. */
 FL_INLINE real worst_wrong(const real *z, ptrdiff_t c, ptrdiff_t label) {
@@ -694,15 +677,11 @@ FL_INLINE real worst_wrong(const real *z, ptrdiff_t c, ptrdiff_t label) {
         worst = v_max(v_select(v_and(in_row, v_not(is_class(k, label))), x, v_set(-FL_INFINITY)), worst);
         poison = v_select(v_isnan(x), x, poison);
     }
-    real lane[V_LANES], bad[V_LANES];
-    v_store(lane, worst);
+    real bad[V_LANES];
     v_store(bad, poison);
-    real best = -FL_INFINITY;
-    for (int j = 0; j < V_LANES; j++) {
+    for (int j = 0; j < V_LANES; j++)
         if (bad[j] != bad[j]) return bad[j];
-        if (lane[j] > best) best = lane[j];
-    }
-    return best;
+    return v_highest(worst);
 }
 
 FL_INLINE real crammer_singer_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t label, real factor, real *grad,
@@ -727,5 +706,5 @@ FL_INLINE void crammer_singer_many(const fl_loss_call *call, const row_block *b,
 }
 
 double FN(crammer_singer_hinge)(const fl_loss_call *call, fl_part part) {
-    return rows(crammer_singer_few, crammer_singer_many, call, part, 1, 1);
+    return rows(crammer_singer_tile, crammer_singer_many, call, part, 1, 1);
 }

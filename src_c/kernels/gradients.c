@@ -20,10 +20,8 @@ void FN(grad_limits)(const fl_tensor *tensor, ptrdiff_t begin, ptrdiff_t end, fl
         odd = v_or(odd, v_isnan(g));
         largest = v_max(v_abs(g), largest); /* the second operand where g is NaN */
     }
-    real lane[V_LANES];
-    v_store(lane, largest);
-    for (int j = 0; j < V_LANES; j++)
-        if ((double)lane[j] > sum->largest) sum->largest = (double)lane[j];
+    const double highest = (double)v_highest(largest);
+    if (highest > sum->largest) sum->largest = highest;
     sum->nan |= !!v_any(odd);
 }
 

@@ -105,7 +105,17 @@ FL_INLINE row_block plain_block(const fl_loss_call *call, ptrdiff_t row) {
     return bad ? any_block(call, row, row + V_GROUP, 1, 0) : b;
 }
 
-FL_INLINE double rows_blocks(row_formula formula, const fl_loss_call *call, fl_part part, int labels,
+/* Whole blocks at once where there are registers to fill, what is left register by register. */
+#define FL_UNITS (FL_TARGET_ID == FL_TARGET_IS_scalar ? 1 : V_UNROLL)
+FL_INLINE void tiles(tile_formula formula, const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    if (FL_UNITS > 1 && b->count == V_GROUP && level < VALUE_GRAD_HESS) {
+        formula(call, b, 0, FL_UNITS, loss, level);
+        return;
+    }
+    for (int first = 0; first < b->count; first += V_LANES) formula(call, b, first, 1, loss + first, level);
+}
+
+FL_INLINE double rows_blocks(tile_formula few, row_formula many, const fl_loss_call *call, fl_part part, int labels,
                              int class_weighted, int level) {
     const vreal zero = v_set(0);
     vacc sums[V_UNROLL];
@@ -117,7 +127,10 @@ FL_INLINE double rows_blocks(row_formula formula, const fl_loss_call *call, fl_p
                                     ? plain_block(call, row)
                                     : any_block(call, row, part.row_end, labels, class_weighted);
         real loss[V_GROUP] = {0};
-        formula(call, &block, loss, level);
+        if (few)
+            tiles(few, call, &block, loss, level);
+        else
+            many(call, &block, loss, level);
         EACH(u, V_UNROLL) {
             const vreal w = v_load(block.weight + u * V_LANES);
             const vreal weighted = v_except(v_eq(w, zero), v_load(loss + u * V_LANES) * w);
@@ -130,26 +143,15 @@ FL_INLINE double rows_blocks(row_formula formula, const fl_loss_call *call, fl_p
     return v_acc_total(sums);
 }
 
-/* One loop for each layout; what is wanted is asked inside, where the answer never changes. A loss over rows of classes
- * has NAME_few, a row_formula made by TILES, and NAME_many. */
-FL_INLINE double rows(row_formula few, row_formula many, const fl_loss_call *call, fl_part part, int labels,
+/* One loop for each layout; what is wanted is asked inside, where the answer never changes. */
+FL_INLINE double rows(tile_formula few, row_formula many, const fl_loss_call *call, fl_part part, int labels,
                       int class_weighted) {
     const int level = call->hess ? VALUE_GRAD_HESS : call->grad ? VALUE_GRAD : VALUE;
-    if (call->c <= FL_FEW_CLASSES) return rows_blocks(few, call, part, labels, class_weighted, level);
-    return rows_blocks(many, call, part, labels, class_weighted, level);
+    if (call->c <= FL_FEW_CLASSES) return rows_blocks(few, NULL, call, part, labels, class_weighted, level);
+    return rows_blocks(NULL, many, call, part, labels, class_weighted, level);
 }
 
 /* ---- few classes: tiles ---- */
-
-/* Whole blocks at once where there are registers to fill, what is left register by register. */
-#define FL_UNITS (FL_TARGET_ID == FL_TARGET_IS_scalar ? 1 : V_UNROLL)
-FL_INLINE void tiles(tile_formula formula, const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    if (FL_UNITS > 1 && b->count == V_GROUP && level < VALUE_GRAD_HESS) {
-        formula(call, b, 0, FL_UNITS, loss, level);
-        return;
-    }
-    for (int first = 0; first < b->count; first += V_LANES) formula(call, b, first, 1, loss + first, level);
-}
 
 /* `units` times V_LANES rows of c entries, from p on, `stride` apart, become the tile; rows past `count` read as 0. */
 FL_INLINE void tile_load(tile_row *tile, int units, const real *p, ptrdiff_t stride, int count, ptrdiff_t c) {
