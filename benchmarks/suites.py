@@ -200,11 +200,11 @@ SIZES = [
     *(Case(work, (10**k,)) for work in ("Adam", "RMSprop") for k in range(8)),
 ]
 
-# Around the number of classes from which rows are walked along (FL_FEW_CLASSES in src_c/kernels/rows.h).
+# Around the numbers of classes where the method changes (src_c/kernels/rows.h).
 CROSSOVER = [
     Case(work, (512, c))
     for work in ("SoftmaxCrossEntropy", "MulticlassHinge")
-    for c in (8, 12, 16, 17, 20, 24, 32, 33, 40, 48, 64)
+    for c in (4, 6, 8, 10, 11, 12, 16, 17, 20, 24, 25, 32, 33, 40, 48, 64, 65, 100, 128, 129, 200)
 ]
 
 SUITES = {"quick": QUICK, "peers": PEERS, "every": EVERY, "sizes": SIZES, "crossover": CROSSOVER}

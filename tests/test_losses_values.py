@@ -21,10 +21,10 @@ LENGTHS = (*range(34), 100, 1000, 4097, 20000)
 # (rows, classes): short, vector-sized and long rows; less, as many and more rows than lanes.
 TABLES = [
     *((n, 3) for n in (*range(34), 65, 1000)),
-    *((n, c) for c in (1, 2, 5, 10, 16, 17, 31, 32, 33, 64, 65, 100) for n in (1, 7, 16, 33)),
+    *((n, c) for c in (1, 2, 5, 10, 11, 12, 16, 17, 24, 25, 32, 33, 64, 65, 100, 128, 129) for n in (1, 7, 16, 33)),
     *((n, 10) for n in (2, 15, 17, 31, 32, 64, 200)),
     (1, 1000),
-    (5, 1000),
+    (13, 1000),
     (3, 4099),
 ]
 
@@ -464,6 +464,32 @@ def test_a_tiny_softmax_loss_keeps_its_digits(dtype, kernel_target):
     value, grad = fl.SoftmaxCrossEntropy().value_and_grad(np.array([[0, -30]], dtype), [0])
     assert value == pytest.approx(np.exp(-30.0), rel=4 * eps_of(dtype))
     assert grad[0, 0] == -grad[0, 1] == pytest.approx(-np.exp(-30.0), rel=4 * eps_of(dtype))
+
+
+@each_dtype
+@pytest.mark.parametrize("c", [3, 30, 50, 200])
+def test_tiny_weights_keep_the_digits_of_softmax(dtype, c, rng, kernel_target):
+    pred, target = rng.normal(size=(5, c)).astype(dtype), rng.integers(c, size=5)
+    weight = np.full(5, 1e-30 if dtype == np.float32 else 1e-160, dtype)
+    _, grad = fl.SoftmaxCrossEntropy(reduction="sum").value_and_grad(pred, target, sample_weight=weight)
+    share = softmax(pred.astype(float), axis=1)
+    share[np.arange(5), target] -= 1
+    np.testing.assert_allclose(grad, share * weight[:, None].astype(float), rtol=16 * eps_of(dtype))
+
+
+@each_dtype
+@pytest.mark.parametrize("c", [3, 30, 50, 200])
+def test_classes_far_below_add_exactly_nothing(dtype, c, kernel_target):
+    """Whatever the weight: their exponentials are 0, not the smallest number that a kernel holds."""
+    pred = np.full((5, c), -1000.0 if dtype == np.float32 else -5000.0, dtype)
+    pred[:, 1] = 0
+    weight = np.full(5, 2.0**30, dtype)
+    loss = fl.SoftmaxCrossEntropy(reduction="sum")
+    value, grad = loss.value_and_grad(pred, np.ones(5, int), sample_weight=weight)
+    assert value == 0
+    np.testing.assert_array_equal(grad, 0)
+    _, grad = loss.value_and_grad(pred, np.zeros(5, int), sample_weight=weight)
+    np.testing.assert_array_equal(grad[:, :3], np.tile([-(2.0**30), 2.0**30, 0], (5, 1)))
 
 
 def test_relations_between_the_likelihoods(rng, kernel_target):

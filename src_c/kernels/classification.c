@@ -170,44 +170,45 @@ FL_INLINE void softmax_tile(const fl_loss_call *call, const row_block *b, int fi
     tile_store(tile, units, grad_row(call, row), call->grad_stride, count, c);
 }
 
-typedef struct softmax_sums {
-    double s;
-    ptrdiff_t ties;
-} softmax_sums;
-FL_INLINE double softmax_r(softmax_sums sums) { return sums.s + (double)(sums.ties - 1); }
+/* What is known of a block's rows between their walks. e_k is lifted (vec_math.h) here, so is `own`, and s is not. */
+typedef struct softmax_rows {
+    real top[V_GROUP], gap[V_GROUP], s[V_GROUP], ties[V_GROUP], own[V_GROUP];
+    real r[V_GROUP], inverse[V_GROUP], scale[V_GROUP], own_grad[V_GROUP];
+} softmax_rows;
 
-/* The registers from z + k on that begin before `end`; `whole`: none of them ends behind it. */
-FL_INLINE void softmax_exp_group(const real *z, vreal top, ptrdiff_t k, ptrdiff_t end, int whole, real *e, vreal *sum,
-                                 ptrdiff_t *ties) {
-    const vreal zero = v_set(0);
-    EACH(u, V_UNROLL) {
-        const ptrdiff_t at = k + u * V_LANES, count = whole ? V_LANES : end - at;
-        if (count <= 0) break;
-        const vreal d = load_part(z + at, count) - top;
-        vreal x = v_exp_neg(d);
-        if (e) store_part(e + at, x, count);
-        vmask tie = v_eq(d, zero);
-        if (!whole) {
-            tie = v_and(tie, v_first(count));
-            x = v_only(v_first(count), x);
-        }
-        sum[u] = sum[u] + v_except(tie, x);
-        *ties += v_count(tie);
+FL_INLINE void softmax_begin(softmax_rows *rows) {
+    for (int j = 0; j < V_GROUP; j++) {
+        rows->gap[j] = rows->s[j] = rows->own[j] = 0;
+        rows->ties[j] = 1;
     }
 }
-/* One row: writes exp(z - top) to e unless that is NULL (e may be z). */
-FL_INLINE softmax_sums softmax_exp(const real *z, vreal top, ptrdiff_t c, real *e) {
-    softmax_sums total = {0, 0};
-    for (ptrdiff_t start = 0; start < c; start += FL_SUM_BLOCK) {
-        const ptrdiff_t end = c - start < FL_SUM_BLOCK ? c : start + FL_SUM_BLOCK;
-        vreal sum[V_UNROLL];
-        EACH(u, V_UNROLL) sum[u] = v_set(0);
-        ptrdiff_t k = start;
-        for (; k + V_GROUP <= end; k += V_GROUP) softmax_exp_group(z, top, k, end, 1, e, sum, &total.ties);
-        if (k < end) softmax_exp_group(z, top, k, end, 0, e, sum, &total.ties);
-        total.s += group_total(sum);
+
+/* A row's maximum, and how far its own entry is below it. */
+FL_INLINE void softmax_top(softmax_rows *rows, int j, real top, const real *z, ptrdiff_t label) {
+    rows->top[j] = top;
+    rows->gap[j] = top - (label >= 0 ? z[label] : 0);
+}
+
+/* What the sums of the rows from `first` to `last` make of them; some before these come out the same again. */
+FL_INLINE void softmax_ends(softmax_rows *rows, const row_block *b, int first, int last) {
+    const vreal one = v_set(1);
+    for (int at = first; at < last; at += V_LANES) {
+        const int j = at <= V_GROUP - V_LANES ? at : V_GROUP - V_LANES;
+        const vreal s = v_load(rows->s + j), ties = v_load(rows->ties + j), own = v_load(rows->own + j);
+        const vreal r = s + (ties - one), inverse = one / (one + r), factor = v_load(b->factor + j);
+        const vmask alone = v_and(v_eq(ties, one), v_eq(own, v_set(lift)));
+        const vreal slope = v_select(alone, -(s * inverse), (own * v_set(unlift)) * inverse - one);
+        v_store(rows->r + j, r);
+        v_store(rows->inverse + j, inverse);
+        v_store(rows->scale + j, inverse * factor);
+        v_store(rows->own_grad + j, slope * factor);
     }
-    return total;
+}
+
+/* The losses of a block. */
+FL_INLINE void softmax_losses(const softmax_rows *rows, real *loss) {
+    for (int j = 0; j < V_GROUP; j += V_LANES)
+        v_store(loss + j, v_load(rows->gap + j) + v_log1p_pos(v_load(rows->r + j)));
 }
 
 /* p (1 - p) of a row from its e_k, times factor. */
@@ -215,83 +216,229 @@ FL_INLINE void softmax_hess(const real *e, ptrdiff_t c, vreal inverse, int singl
                             real *hess) {
     const vreal one = v_set(1);
     for (ptrdiff_t k = 0; k < c; k += V_LANES) {
-        const vreal x = load_part(e + k, c - k), p = x * inverse;
+        const vreal x = load_part(e + k, c - k) * v_set(unlift), p = x * inverse;
         const vreal plain = (p * (one - p)) * factor;
         store_part(hess + k, single ? v_select(v_eq(x, one), top_hess, plain) : plain, c - k);
     }
 }
 
-/* Turns row j's e_k into its gradient, and its second derivative. */
-FL_INLINE void softmax_slopes(const fl_loss_call *call, const row_block *b, int j, softmax_sums sums, int level) {
+/* The factor of lifted e_k, not negative as no weight is, may have lost digits. */
+FL_INLINE int softmax_too_low(real factor) { return factor < smallest_normal; }
+
+/* Row j's gradient from its e_k, and its second derivative; e may be the gradient. */
+FL_OUTLINE void softmax_slopes(const fl_loss_call *call, const row_block *b, int j, const softmax_rows *rows,
+                              const real *e, int level) {
     const ptrdiff_t c = call->c, label = b->label[j];
     real *grad = grad_row(call, b->row + j);
     real *hess = level >= VALUE_GRAD_HESS ? hess_row(call, b->row + j) : NULL;
-    const double factor = (double)b->factor[j];
     if (b->weight[j] == 0) {
         row_fill(grad, c, 0);
         if (hess) row_fill(hess, c, 0);
         return;
     }
-    const double inverse = 1 / (1 + softmax_r(sums));
-    const double top_rest = sums.s * inverse; /* 1 - p of a single top entry */
-    if (hess)
-        softmax_hess(grad, c, v_set((real)inverse), sums.ties == 1, v_set((real)(top_rest * inverse * factor)),
-                     v_set(b->factor[j]), hess);
-    const real own = label >= 0 ? grad[label] : 0;
-    row_scale(grad, c, v_set((real)(inverse * factor)));
-    const double own_slope = own == 1 && sums.ties == 1 ? -top_rest : (double)own * inverse - 1;
-    if (label >= 0) grad[label] = (real)(own_slope * factor);
+    const real inverse = rows->inverse[j], factor = b->factor[j], scale = rows->scale[j];
+    const real lowered = scale * unlift;
+    if (hess) {
+        const real top_hess = (inverse * (rows->s[j] * inverse)) * factor;
+        softmax_hess(e, c, v_set(inverse), rows->ties[j] == 1, v_set(top_hess), v_set(factor), hess);
+    }
+    if (softmax_too_low(lowered)) {
+        row_scale(e, grad, c, v_set(unlift));
+        row_scale(grad, grad, c, v_set(scale));
+    } else {
+        row_scale(e, grad, c, v_set(lowered));
+    }
+    if (label >= 0) grad[label] = rows->own_grad[j];
 }
 
-/* The losses of a block from its rows' gaps (top - own score) and r, V_LANES logarithms at a time. */
-FL_INLINE void softmax_losses(const real *gap, const real *r, real *loss) {
-    for (int j = 0; j < V_GROUP; j += V_LANES) v_store(loss + j, v_load(gap + j) + v_log1p_pos(v_load(r + j)));
+/* ---- softmax of rows that fit on the stack ---- */
+
+#define FL_ROWS_IN_STEP (V_IN_STEP / V_UNROLL)
+
+/* The group from k on of FL_ROWS_IN_STEP rows: its e_k to e, their sums, and the numbers of entries at the top. `part`:
+ * the last group, of which `left` entries belong to the row. What fills it up must not be -infinity: exp would be
+ * subnormal or 0, and multiplying by those takes many times as long. */
+FL_INLINE void softmax_step(const real *const *z, const real *const *top, real *const *e, ptrdiff_t k, ptrdiff_t left,
+                            const vmask *in_row, int part, vreal sum[][V_UNROLL], ptrdiff_t *ties) {
+    const vreal zero = v_set(0);
+    vreal d[V_IN_STEP], x[V_IN_STEP];
+    EACH(i, FL_ROWS_IN_STEP) {
+        EACH(u, V_UNROLL) {
+            const real *at = z[i] + k + u * V_LANES;
+            d[i * V_UNROLL + u] = x[i * V_UNROLL + u] =
+                (part ? v_load_n(at, left - u * V_LANES) : v_load(at)) - v_set(*top[i]);
+        }
+    }
+    v_exp_lifted_each(x, V_IN_STEP);
+    EACH(i, FL_ROWS_IN_STEP) {
+        EACH(u, V_UNROLL) {
+            const int at = i * V_UNROLL + u;
+            const vmask equal = v_eq(d[at], zero), tie = part ? v_and(in_row[u], equal) : equal;
+            if (part) x[at] = v_only(in_row[u], x[at]);
+            v_store(e[i] + k + u * V_LANES, x[at]);
+            sum[i][u] = sum[i][u] + v_except(tie, x[at]);
+            ties[i] += v_count(tie);
+        }
+    }
+}
+
+/* The e_k stay in whole groups on the stack, where no store of a part delays the load of the whole. */
+FL_INLINE void softmax_short(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    const ptrdiff_t c = call->c, whole = (c - 1) / V_GROUP * V_GROUP, left = c - whole, width = whole + V_GROUP;
+    real buffer[V_GROUP * FL_SHORT_CLASSES];
+    vmask in_row[V_UNROLL];
+    softmax_rows rows;
+    EACH(u, V_UNROLL) in_row[u] = v_first(left - u * V_LANES);
+    softmax_begin(&rows);
+    for (int j = 0; j < b->count; j++) {
+        const real *z = pred_row(call, b->row + j);
+        vreal top[V_UNROLL];
+        EACH(u, V_UNROLL) {
+            const vreal x = v_load_n(z + whole + u * V_LANES, left - u * V_LANES), none = v_set(-FL_INFINITY);
+            top[u] = v_max(v_select(in_row[u], x, none), none);
+        }
+        for (ptrdiff_t k = 0; k < whole; k += V_GROUP)
+            EACH(u, V_UNROLL) top[u] = v_max(v_load(z + k + u * V_LANES), top[u]);
+        for (int u = 1; u < V_UNROLL; u++) top[0] = v_max(top[u], top[0]);
+        softmax_top(&rows, j, v_highest(top[0]), z, b->label[j]);
+    }
+    for (int j = 0; j < b->count; j += FL_ROWS_IN_STEP) {
+        const real *z[FL_ROWS_IN_STEP], *top[FL_ROWS_IN_STEP];
+        real *e[FL_ROWS_IN_STEP];
+        vreal sum[FL_ROWS_IN_STEP][V_UNROLL];
+        ptrdiff_t ties[FL_ROWS_IN_STEP];
+        EACH(i, FL_ROWS_IN_STEP) {
+            const int at = j + i < b->count ? j + i : j; /* an odd last row twice */
+            z[i] = pred_row(call, b->row + at);
+            top[i] = rows.top + at;
+            e[i] = buffer + at * width;
+            ties[i] = 0;
+            EACH(u, V_UNROLL) sum[i][u] = v_set(0);
+        }
+        for (ptrdiff_t k = 0; k < whole; k += V_GROUP) softmax_step(z, top, e, k, 0, in_row, 0, sum, ties);
+        softmax_step(z, top, e, whole, left, in_row, 1, sum, ties);
+        EACH(i, FL_ROWS_IN_STEP) {
+            const int at = j + i < b->count ? j + i : j;
+            rows.s[at] = group_sum(sum[i]) * unlift;
+            rows.ties[at] = (real)ties[i];
+            if (b->label[at] >= 0) rows.own[at] = e[i][b->label[at]];
+        }
+    }
+    softmax_ends(&rows, b, 0, V_GROUP);
+    softmax_losses(&rows, loss);
+    if (level < VALUE_GRAD) return;
+    for (int j = 0; j < b->count; j++) {
+        const real factor = rows.scale[j] * unlift, *e = buffer + j * width;
+        if (b->weight[j] == 0 || level >= VALUE_GRAD_HESS || softmax_too_low(factor)) {
+            softmax_slopes(call, b, j, &rows, e, level);
+            continue;
+        }
+        real *grad = grad_row(call, b->row + j);
+        for (ptrdiff_t k = 0; k < whole; k += V_LANES) v_store(grad + k, v_load(e + k) * v_set(factor));
+        EACH(u, V_UNROLL) {
+            const ptrdiff_t k = whole + u * V_LANES;
+            store_part(grad + k, v_load(e + k) * v_set(factor), c - k);
+        }
+        if (b->label[j] >= 0) grad[b->label[j]] = rows.own_grad[j];
+    }
+}
+
+/* ---- softmax of longer rows ---- */
+
+typedef struct softmax_sums {
+    double s;
+    ptrdiff_t ties;
+} softmax_sums;
+
+/* The registers of a long row that are worked on in step. */
+#define FL_LONG_STEP (V_UNROLL > 1 ? V_UNROLL : 2)
+
+/* `registers` registers from z on; `part`: the last has `left` entries of the row. */
+FL_INLINE void softmax_exp_group(const real *z, vreal top, int registers, int part, ptrdiff_t left, real *e, vreal *sum,
+                                 ptrdiff_t *ties) {
+    const vreal zero = v_set(0);
+    vreal d[V_IN_STEP], x[V_IN_STEP];
+    EACH(u, registers) {
+        const real *at = z + u * V_LANES;
+        d[u] = x[u] = (part && u == registers - 1 ? v_load_n(at, left) : v_load(at)) - top;
+    }
+    v_exp_lifted_each(x, registers);
+    EACH(u, registers) {
+        vmask tie = v_eq(d[u], zero);
+        if (part && u == registers - 1) {
+            if (e) v_store_n(e + u * V_LANES, x[u], left);
+            tie = v_and(tie, v_first(left));
+            x[u] = v_only(v_first(left), x[u]);
+        } else if (e) {
+            v_store(e + u * V_LANES, x[u]);
+        }
+        sum[u % V_UNROLL] = sum[u % V_UNROLL] + v_except(tie, x[u]);
+        *ties += v_count(tie);
+    }
+}
+/* One row: writes the lifted exp(z - top) to e unless that is NULL (e may be z). */
+FL_INLINE softmax_sums softmax_exp(const real *z, vreal top, ptrdiff_t c, real *e) {
+    softmax_sums total = {0, 0};
+    for (ptrdiff_t start = 0; start < c; start += FL_SUM_BLOCK) {
+        const ptrdiff_t end = c - start < FL_SUM_BLOCK ? c : start + FL_SUM_BLOCK;
+        vreal sum[V_UNROLL];
+        EACH(u, V_UNROLL) sum[u] = v_set(0);
+        ptrdiff_t k = start;
+        for (; k + FL_LONG_STEP * V_LANES <= end; k += FL_LONG_STEP * V_LANES)
+            softmax_exp_group(z + k, top, FL_LONG_STEP, 0, 0, e ? e + k : NULL, sum, &total.ties);
+        const ptrdiff_t left = end - k;
+        EACH(u, FL_LONG_STEP) {
+            const ptrdiff_t last = left - u * V_LANES;
+            if (last > 0 && last <= V_LANES)
+                softmax_exp_group(z + k, top, u + 1, 1, last, e ? e + k : NULL, sum, &total.ties);
+        }
+        total.s += (double)(group_sum(sum) * unlift);
+    }
+    return total;
 }
 
 /* Rows of many classes are walked along in turn, as many as have this many entries: half of a first cache, as the
- * gradients lie there too. From 1,024 to 8,192 entries it makes no difference beyond 3 %; one row at a time takes 30 %
- * longer at 100 classes (float, AVX2; make bench-peers BENCH="-k SoftmaxCrossEntropy"). */
+ * gradients lie there too. From 1,024 to 8,192 entries it makes no difference beyond 3 % (float, AVX2; make bench-peers
+ * BENCH="-k SoftmaxCrossEntropy"). */
 #define FL_AT_ONCE ((ptrdiff_t)(16384 / sizeof(real)))
-
-/* A row's maximum and sums, between its walks. */
-typedef struct softmax_row {
-    real top, own_z;
-    softmax_sums sums;
-} softmax_row;
 
 /* Several rows take each walk before any takes the next, so that a row's entries are worked on while the sums and
  * quotients at another's end are waited for. */
-FL_INLINE void softmax_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+FL_INLINE void softmax_long(const fl_loss_call *call, const row_block *b, real *loss, int level) {
     const ptrdiff_t c = call->c, fit = FL_AT_ONCE / c;
     const int at_once = fit < 1 ? 1 : fit > V_GROUP ? V_GROUP : (int)fit;
-    real gap[V_GROUP] = {0}, r[V_GROUP] = {0};
-    softmax_row rows[V_GROUP];
+    softmax_rows rows;
+    softmax_begin(&rows);
     for (int first = 0; first < b->count; first += at_once) {
         const int last = b->count - first < at_once ? b->count : first + at_once;
         for (int j = first; j < last; j++) {
-            if (b->weight[j] == 0) continue;
             const real *z = pred_row(call, b->row + j);
-            rows[j].own_z = b->label[j] >= 0 ? z[b->label[j]] : 0;
-            rows[j].top = row_max(z, c);
+            if (b->weight[j] != 0) softmax_top(&rows, j, row_max(z, c), z, b->label[j]);
         }
         for (int j = first; j < last; j++) {
             if (b->weight[j] == 0) continue;
-            real *grad = level >= VALUE_GRAD ? grad_row(call, b->row + j) : NULL;
-            rows[j].sums = softmax_exp(pred_row(call, b->row + j), v_set(rows[j].top), c, grad);
+            real *e = level >= VALUE_GRAD ? grad_row(call, b->row + j) : NULL;
+            const softmax_sums sums = softmax_exp(pred_row(call, b->row + j), v_set(rows.top[j]), c, e);
+            rows.s[j] = (real)sums.s;
+            rows.ties[j] = (real)sums.ties;
+            if (e && b->label[j] >= 0) rows.own[j] = e[b->label[j]];
         }
-        for (int j = first; j < last; j++) {
-            if (b->weight[j] != 0) {
-                gap[j] = rows[j].top - rows[j].own_z;
-                r[j] = (real)softmax_r(rows[j].sums);
-            }
-            if (level >= VALUE_GRAD) softmax_slopes(call, b, j, rows[j].sums, level);
-        }
+        softmax_ends(&rows, b, first, last);
+        if (level < VALUE_GRAD) continue;
+        for (int j = first; j < last; j++) softmax_slopes(call, b, j, &rows, grad_row(call, b->row + j), level);
     }
-    softmax_losses(gap, r, loss);
+    softmax_losses(&rows, loss);
+}
+
+FL_INLINE void softmax_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
+    if (call->c <= FL_SHORT_CLASSES)
+        softmax_short(call, b, loss, level);
+    else
+        softmax_long(call, b, loss, level);
 }
 
 double FN(softmax_cross_entropy)(const fl_loss_call *call, fl_part part) {
-    return rows(softmax_tile, softmax_many, call, part, 1, 1);
+    return rows(softmax_tile, softmax_many, call, part, 1, 1, FL_FEW_CLASSES(24, 10));
 }
 
 /* The same for a row of target weights t_k, T their sum: l = sum t_k (top - z_k) + T log1p(r), gradient T p_k - t_k,
@@ -440,7 +587,7 @@ FL_INLINE real softmax_target_row(const fl_loss_call *call, ptrdiff_t row, ptrdi
     const target_sums t = softmax_targets(z, top, c, &rule, q, label);
     const ptrdiff_t top_at = grad ? place_of(z, highest, c) : 0;
     const softmax_sums sums = softmax_exp(z, top, c, grad);
-    const double r = softmax_r(sums), inverse = 1 / (1 + r), share = t.total * inverse;
+    const double r = sums.s + (double)(sums.ties - 1), inverse = 1 / (1 + r), share = t.total * inverse;
     real rest[V_LANES];
     v_store(rest, v_log1p_pos(v_set((real)r)));
     const real loss = (real)(t.cross + t.total * (double)rest[0]);
@@ -451,7 +598,7 @@ FL_INLINE real softmax_target_row(const fl_loss_call *call, ptrdiff_t row, ptrdi
     const vreal top_hess = v_set((real)(share * (sums.s * inverse) * (double)f));
     for (ptrdiff_t k = 0; k < c; k += V_LANES) {
         const ptrdiff_t count = c - k;
-        const vreal e = load_part(grad + k, count), target = target_many(&rule, q, label, k, count);
+        const vreal e = load_part(grad + k, count) * v_set(unlift), target = target_many(&rule, q, label, k, count);
         const vmask at_top = is_class(k, sums.ties == 1 ? top_at : -1);
         store_part(grad + k, v_select(at_top, top_grad, (e * vshare - target) * factor), count);
         if (hess)
@@ -472,7 +619,7 @@ FL_INLINE void softmax_smooth_many(const fl_loss_call *call, const row_block *b,
     each_row(softmax_smooth_row, call, b, loss, level);
 }
 double FN(softmax_cross_entropy_smooth)(const fl_loss_call *call, fl_part part) {
-    return rows(softmax_smooth_tile, softmax_smooth_many, call, part, 1, 0);
+    return rows(softmax_smooth_tile, softmax_smooth_many, call, part, 1, 0, FL_TILE_CLASSES);
 }
 
 FL_INLINE void softmax_probabilities_tile(const fl_loss_call *call, const row_block *b, int first, int units,
@@ -487,7 +634,7 @@ FL_INLINE void softmax_probabilities_many(const fl_loss_call *call, const row_bl
     each_row(softmax_probabilities_row, call, b, loss, level);
 }
 double FN(softmax_cross_entropy_probabilities)(const fl_loss_call *call, fl_part part) {
-    return rows(softmax_probabilities_tile, softmax_probabilities_many, call, part, 0, 0);
+    return rows(softmax_probabilities_tile, softmax_probabilities_many, call, part, 0, 0, FL_TILE_CLASSES);
 }
 
 /* ---- a row of scores: the multiclass hinges ---- */
@@ -543,24 +690,24 @@ typedef struct hinge_walk {
     vreal sums[V_UNROLL], slopes[V_UNROLL];
 } hinge_walk;
 
-/* The registers from k on that begin before `end`; `plain`: all of them end there, and y is not among them. */
-FL_INLINE void hinge_group(hinge_walk *w, ptrdiff_t k, ptrdiff_t end, int plain, int squared) {
+/* The `registers` registers from k on; `part`: the last has `left` entries of the row; `mine`: y may be among them. */
+FL_INLINE void hinge_group(hinge_walk *w, ptrdiff_t k, int registers, int part, ptrdiff_t left, int mine, int squared) {
     const vreal zero = v_set(0);
-    EACH(u, V_UNROLL) {
-        const ptrdiff_t at = k + u * V_LANES, count = plain ? V_LANES : end - at;
-        if (count <= 0) break;
-        const vreal t = (load_part(w->z + at, count) - w->own) + w->margin;
+    EACH(u, registers) {
+        const ptrdiff_t at = k + u * V_LANES;
+        const int end = part && u == registers - 1;
+        const vreal t = ((end ? v_load_n(w->z + at, left) : v_load(w->z + at)) - w->own) + w->margin;
         vreal excess = v_max(zero, t);
-        if (!plain) excess = v_only(v_and(v_first(count), v_not(is_class(at, w->label))), excess);
+        if (mine) excess = v_except(is_class(at, w->label), excess);
+        if (end) excess = v_only(v_first(left), excess);
         const vmask on = v_gt(excess, zero);
-        const vreal square = excess * excess, twice = excess + excess, slope = v_only(on, v_set(1));
+        const vreal square = excess * excess, twice = excess + excess;
         const vreal steep = twice * w->factor, even = v_only(on, w->factor), bend = w->factor + w->factor;
         w->sums[u] = w->sums[u] + (squared ? square : excess);
-        w->slopes[u] = w->slopes[u] + (squared ? twice : slope);
-        if (w->grad) store_part(w->grad + at, squared ? steep : even, count);
-        if (!w->hess) continue;
-        w->active += v_count(on);
-        store_part(w->hess + at, squared ? v_only(on, bend) : zero, count);
+        if (squared) w->slopes[u] = w->slopes[u] + twice;
+        if (!squared || w->hess) w->active += v_count(on);
+        if (w->grad) store_part(w->grad + at, squared ? steep : even, end ? left : V_LANES);
+        if (w->hess) store_part(w->hess + at, squared ? v_only(on, bend) : zero, end ? left : V_LANES);
     }
 }
 
@@ -576,24 +723,87 @@ FL_INLINE real hinge_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_t labe
                     .own = v_set(own),
                     .margin = v_set((real)call->param[0]),
                     .factor = v_set(f)};
+    /* Where y is is foreseen too rarely in short rows to be worth a branch, but in plain C. */
+    const int foreseen = V_LANES == 1 || c > FL_SHORT_CLASSES;
     double sum = 0, slopes = 0;
     for (ptrdiff_t start = 0; start < c; start += FL_SUM_BLOCK) {
         const ptrdiff_t end = c - start < FL_SUM_BLOCK ? c : start + FL_SUM_BLOCK;
         EACH(u, V_UNROLL) w.sums[u] = w.slopes[u] = v_set(0);
-        for (ptrdiff_t k = start; k < end; k += V_GROUP) {
-            if (k + V_GROUP <= end && (size_t)(label - k) >= V_GROUP)
-                hinge_group(&w, k, end, 1, squared);
+        ptrdiff_t k = start;
+        for (; k + V_GROUP <= end; k += V_GROUP) {
+            if (foreseen && (size_t)(label - k) >= V_GROUP)
+                hinge_group(&w, k, V_UNROLL, 0, 0, 0, squared);
             else
-                hinge_group(&w, k, end, 0, squared);
+                hinge_group(&w, k, V_UNROLL, 0, 0, 1, squared);
         }
-        sum += group_total(w.sums);
-        slopes += group_total(w.slopes);
+        EACH(u, V_UNROLL) {
+            const ptrdiff_t left = end - k - u * V_LANES;
+            if (left > 0 && left <= V_LANES) hinge_group(&w, k, u + 1, 1, left, 1, squared);
+        }
+        sum += (double)group_sum(w.sums);
+        if (squared) slopes += (double)group_sum(w.slopes);
     }
     if (own != own) sum = (double)own;
+    if (!squared) slopes = (double)w.active;
     if (grad) grad[label] = (real)(-slopes * (double)f);
     if (hess) hess[label] = squared ? (real)(2 * (double)w.active * (double)f) : 0;
     if (grad && sum != sum) row_fill(grad, c, (real)sum);
     return (real)sum;
+}
+
+/* A block of rows of one or two groups, a constant: no loop along the row, no branches but for what is wanted. Half as
+ * long as walks at 32 floats. */
+FL_INLINE void hinge_short(const fl_loss_call *call, const row_block *b, real *loss, int level, int squared,
+                           int groups) {
+    const vreal zero = v_set(0), margin = v_set((real)call->param[0]);
+    const ptrdiff_t c = call->c, whole = (groups - 1) * V_GROUP;
+    vmask in_row[V_UNROLL];
+    EACH(u, V_UNROLL) in_row[u] = v_first(c - whole - u * V_LANES);
+    for (int j = 0; j < b->count; j++) {
+        const ptrdiff_t row = b->row + j, label = b->label[j];
+        real *grad = level >= VALUE_GRAD ? grad_row(call, row) : NULL;
+        if (b->weight[j] == 0) {
+            if (grad) row_fill(grad, c, 0);
+            continue;
+        }
+        const real *z = pred_row(call, row), own = z[label];
+        const vreal own_z = v_set(own), own_class = v_set(b->label_real[j]), factor = v_set(b->factor[j]);
+        vreal sums[V_UNROLL], slopes[V_UNROLL], slope[2 * V_UNROLL];
+        int active = 0;
+        EACH(r, groups * V_UNROLL) {
+            const ptrdiff_t at = r * V_LANES;
+            const int u = r % V_UNROLL, last = at >= whole;
+            const vreal t = ((last ? v_load_n(z + at, c - at) : v_load(z + at)) - own_z) + margin;
+            const vmask mine = v_eq(v_iota() + v_set((real)at), own_class);
+            vreal excess = v_except(mine, v_max(zero, t));
+            if (last) excess = v_only(in_row[u], excess);
+            const vreal square = excess * excess, twice = excess + excess;
+            const vmask on = v_gt(excess, zero);
+            const vreal steep = twice * factor, even = v_only(on, factor), first = squared ? square : excess;
+            sums[u] = first + (r < V_UNROLL ? zero : sums[u]);
+            if (squared) slopes[u] = twice + (r < V_UNROLL ? zero : slopes[u]);
+            if (!squared) active += v_count(on);
+            slope[r] = squared ? steep : even;
+        }
+        const real sum = own == own ? group_sum(sums) : own;
+        loss[j] = sum;
+        if (!grad) continue;
+        EACH(r, groups * V_UNROLL) {
+            const ptrdiff_t at = r * V_LANES;
+            store_part(grad + at, slope[r], at >= whole ? c - at : V_LANES);
+        }
+        grad[label] = -(squared ? group_sum(slopes) : (real)active) * b->factor[j];
+        if (sum != sum) row_fill(grad, c, sum);
+    }
+}
+FL_INLINE void hinge_many(row_walk walk, const fl_loss_call *call, const row_block *b, real *loss, int level,
+                          int squared) {
+    if (call->c > 2 * V_GROUP || level >= VALUE_GRAD_HESS)
+        each_row(walk, call, b, loss, level);
+    else if (call->c > V_GROUP)
+        hinge_short(call, b, loss, level, squared, 2);
+    else
+        hinge_short(call, b, loss, level, squared, 1);
 }
 
 FL_INLINE void hinge_plain_tile(const fl_loss_call *call, const row_block *b, int first, int units, real *loss,
@@ -605,10 +815,10 @@ FL_INLINE real hinge_plain_row(const fl_loss_call *call, ptrdiff_t row, ptrdiff_
     return hinge_row(call, row, label, factor, grad, hess, 0);
 }
 FL_INLINE void hinge_plain_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    each_row(hinge_plain_row, call, b, loss, level);
+    hinge_many(hinge_plain_row, call, b, loss, level, 0);
 }
 double FN(multiclass_hinge)(const fl_loss_call *call, fl_part part) {
-    return rows(hinge_plain_tile, hinge_plain_many, call, part, 1, 1);
+    return rows(hinge_plain_tile, hinge_plain_many, call, part, 1, 1, FL_FEW_CLASSES(11, 5));
 }
 
 FL_INLINE void hinge_squared_tile(const fl_loss_call *call, const row_block *b, int first, int units, real *loss,
@@ -620,10 +830,10 @@ FL_INLINE real hinge_squared_row(const fl_loss_call *call, ptrdiff_t row, ptrdif
     return hinge_row(call, row, label, factor, grad, hess, 1);
 }
 FL_INLINE void hinge_squared_many(const fl_loss_call *call, const row_block *b, real *loss, int level) {
-    each_row(hinge_squared_row, call, b, loss, level);
+    hinge_many(hinge_squared_row, call, b, loss, level, 1);
 }
 double FN(multiclass_hinge_squared)(const fl_loss_call *call, fl_part part) {
-    return rows(hinge_squared_tile, hinge_squared_many, call, part, 1, 1);
+    return rows(hinge_squared_tile, hinge_squared_many, call, part, 1, 1, FL_FEW_CLASSES(24, 10));
 }
 
 /* Crammer & Singer 2001: l = max(0, margin + z_j - z_y), j the first of the largest wrong scores. Gradient +1 at j and
@@ -706,5 +916,5 @@ FL_INLINE void crammer_singer_many(const fl_loss_call *call, const row_block *b,
 }
 
 double FN(crammer_singer_hinge)(const fl_loss_call *call, fl_part part) {
-    return rows(crammer_singer_tile, crammer_singer_many, call, part, 1, 1);
+    return rows(crammer_singer_tile, crammer_singer_many, call, part, 1, 1, FL_TILE_CLASSES);
 }

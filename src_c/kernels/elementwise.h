@@ -44,6 +44,15 @@ FL_INLINE double group_total(const vreal *sum) {
     return v_acc_total(wide);
 }
 
+/* The same in the float type. */
+FL_INLINE real group_sum(const vreal *sum) {
+    vreal s[V_UNROLL];
+    EACH(u, V_UNROLL) s[u] = sum[u];
+    for (int half = V_UNROLL / 2; half > 0; half /= 2)
+        for (int u = 0; u < half; u++) s[u] = s[u] + s[u + half];
+    return v_total(s[0]);
+}
+
 /* log Gamma(x) in double, with no global state written. */
 FL_INLINE double fl_log_gamma(double x) {
 #if defined(__GLIBC__) || defined(__APPLE__)

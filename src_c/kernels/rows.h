@@ -2,7 +2,7 @@
  * into vectors. A loss brings two formulas over these, one for few classes and one for many.
  * SPDX-License-Identifier: BSD-3-Clause
  *
- * Few classes (up to FL_FEW_CLASSES): a register holds the same class of V_LANES rows. The rows are transposed into a
+ * Few classes (a loss says how many): a register holds the same class of V_LANES rows. The rows are transposed into a
  * tile on the stack, [class][row], and every step works on V_LANES rows at once:
  *
  *     pred   row 0:  a0 b0 c0        tile  a0 a1 a2 a3 ...   class 0 of rows 0, 1, 2, 3 ...
@@ -16,16 +16,16 @@
 
 #include "elementwise.h"
 
-/* Up to so many classes a register holds rows. Measured for softmax on AVX2: with floats, walks along the rows take 1.5
- * times as long at 33 classes, and still as long at 64, but adding 64 numbers one after the other would cost accuracy;
- * with doubles they take 1.2 times as long at 12 classes, 0.9 at 16, 0.7 at 32. To measure, build with another number
- * and compare: make bench-peers BENCH="--suite crossover --json before.json", then with --against before.json. */
-#if FL_REAL == 32
-#define FL_FEW_CLASSES 32
-#else
-#define FL_FEW_CLASSES 16
-#endif
-#define FL_TILE_ROWS ((FL_FEW_CLASSES + V_LANES - 1) / V_LANES * V_LANES)
+/* Up to so many classes of floats, or of doubles, a loss is computed over tiles, else along the rows. To measure, build
+ * with other numbers and compare: make bench-peers BENCH="--suite crossover --json before.json", then with --against
+ * before.json. Found on AVX2: at 16, 24 and 32 classes of floats rows take 1.2, 1.1 and 0.9 times as long as tiles for
+ * softmax, 0.8, 0.8 and 0.6 for the hinge; of doubles, at 6, 10 and 16 classes, 1.1, 1.1 and 0.7, and 0.9, 0.8, 0.6. */
+#define FL_FEW_CLASSES(floats, doubles) (FL_REAL == 32 ? (floats) : (doubles))
+#define FL_TILE_CLASSES FL_FEW_CLASSES(32, 16) /* at most */
+#define FL_TILE_ROWS ((FL_TILE_CLASSES + V_LANES - 1) / V_LANES * V_LANES)
+
+/* Rows of up to so many classes are kept on the stack between two walks, in whole registers. */
+#define FL_SHORT_CLASSES FL_FEW_CLASSES(128, 64)
 
 /* tile[k][u] holds class k of the rows u V_LANES to (u+1) V_LANES of a block. */
 typedef vreal tile_row[V_UNROLL];
@@ -145,9 +145,9 @@ FL_INLINE double rows_blocks(tile_formula few, row_formula many, const fl_loss_c
 
 /* One loop for each layout; what is wanted is asked inside, where the answer never changes. */
 FL_INLINE double rows(tile_formula few, row_formula many, const fl_loss_call *call, fl_part part, int labels,
-                      int class_weighted) {
+                      int class_weighted, ptrdiff_t few_classes) {
     const int level = call->hess ? VALUE_GRAD_HESS : call->grad ? VALUE_GRAD : VALUE;
-    if (call->c <= FL_FEW_CLASSES) return rows_blocks(few, NULL, call, part, labels, class_weighted, level);
+    if (call->c <= few_classes) return rows_blocks(few, NULL, call, part, labels, class_weighted, level);
     return rows_blocks(NULL, many, call, part, labels, class_weighted, level);
 }
 
@@ -187,7 +187,7 @@ FL_INLINE void tile_store(tile_row *tile, int units, real *p, ptrdiff_t stride, 
     }
 }
 
-/* The class k < FL_FEW_CLASSES in all lanes, to compare labels with: from memory, cheaper than converting k. */
+/* The class k < FL_TILE_CLASSES in all lanes, to compare labels with: from memory, cheaper than converting k. */
 static const real class_numbers[] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
                                      16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
 FL_INLINE vreal class_number(ptrdiff_t k) { return v_set(class_numbers[k]); }
@@ -219,20 +219,20 @@ FL_INLINE tile_rows tile_rows_of(const row_block *b, int first, int units) {
 
 /* The lanes of the V_LANES classes from k on that are class `label`. */
 FL_INLINE vmask is_class(ptrdiff_t k, ptrdiff_t label) {
-    const ptrdiff_t lane = label - k;
-    return v_eq(v_iota(), v_set(lane >= 0 && lane < V_LANES ? (real)lane : -1));
+    return v_eq(v_iota(), v_set((real)(label - k)));
 }
 
 FL_INLINE void row_fill(real *p, ptrdiff_t c, real x) {
     for (ptrdiff_t k = 0; k < c; k++) p[k] = x;
 }
 
-FL_INLINE void row_scale(real *p, ptrdiff_t c, vreal factor) {
+/* A row times factor, from `from` to `to`, which may be the same. */
+FL_INLINE void row_scale(const real *from, real *to, ptrdiff_t c, vreal factor) {
     ptrdiff_t k = 0;
     for (; k + 4 * V_LANES <= c; k += 4 * V_LANES) {
-        EACH(u, 4) v_store(p + k + u * V_LANES, v_load(p + k + u * V_LANES) * factor);
+        EACH(u, 4) v_store(to + k + u * V_LANES, v_load(from + k + u * V_LANES) * factor);
     }
-    for (; k < c; k += V_LANES) store_part(p + k, load_part(p + k, c - k) * factor, c - k);
+    for (; k < c; k += V_LANES) store_part(to + k, load_part(from + k, c - k) * factor, c - k);
 }
 
 /* One row: writes grad and hess unless they are NULL, and returns the unweighted loss. */

@@ -11,7 +11,7 @@
  * Arithmetic v_fma(a,b,c) = a*b+c, v_fnma = c-a*b (fused where FL_HAS_FMA, else rounded twice)   v_sqrt v_abs v_round
  * Choose     v_min v_max: the SECOND operand where either is NaN, so write v_max(bound, data)   v_select(mask, yes, no)
  *            v_only(mask, x) = v_select(mask, x, 0)   v_except(mask, x) = v_select(mask, 0, x)
- *            v_highest: the largest lane, for registers without NaN
+ *            v_highest: the largest lane, for registers without NaN   v_total: the lanes' sum, halves onto halves
  * Compare    v_lt v_le v_gt v_ge v_eq (false on NaN)   v_ne v_isnan   v_and v_or v_not v_any v_count (on masks)
  * Bits       v_bits v_from_bits v_to_int v_from_int v_shift_left (bits may fall off) v_shift_right v_ldexp v_copysign
  * Sums       v_acc_zero v_acc_add v_acc_store   v_acc_add_product(s,a,b) = s+a*b in double, never fused

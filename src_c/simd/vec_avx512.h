@@ -83,6 +83,20 @@ FL_INLINE vreal v_select(vmask m, vreal yes, vreal no) { return V_(mask_blend)(m
 FL_INLINE vreal v_only(vmask m, vreal x) { return V_(maskz_mov)(m, x); }
 FL_INLINE vreal v_except(vmask m, vreal x) { return V_(mask_blend)(m, x, v_set(0)); }
 FL_INLINE real v_highest(vreal a) { return V_(reduce_max)(a); }
+#if FL_REAL == 32
+FL_INLINE real v_total(vreal a) {
+    const __m256 s8 = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    __m128 s = _mm_add_ps(_mm256_castps256_ps128(s8), _mm256_extractf128_ps(s8, 1));
+    s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+    return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+}
+#else
+FL_INLINE real v_total(vreal a) {
+    const __m256d s4 = _mm256_add_pd(_mm512_castpd512_pd256(a), _mm512_extractf64x4_pd(a, 1));
+    const __m128d s = _mm_add_pd(_mm256_castpd256_pd128(s4), _mm256_extractf128_pd(s4, 1));
+    return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
+}
+#endif
 
 #if FL_REAL == 32
 typedef struct {

@@ -6,7 +6,7 @@
  * v_log1p_unit in float 1.34 ULP, a word of the losses alone, which are a few ULP from exact anyway.
  * NaN gives NaN, no input is flushed to zero, and the fused targets agree in every bit.
  *
- *     v_exp_neg      exp(x) for x <= 0: no overflow path
+ *     v_exp_neg      exp(x) for x <= 0: no overflow path; v_exp_lifted_each: the same for many, times a power of two
  *     v_exp          exp(x)
  *     v_log          log(x); log(0) = -inf, log(negative) = NaN
  *     v_log1p_unit   log(1 + x) for 0 <= x <= 1
@@ -33,6 +33,8 @@ static const real shifter = 0x1.8p23f;
 static const real exp_zero = -104;    /* exp of this and anything less rounds to 0 */
 static const real exp_infinite = 89;  /* exp of this and anything more rounds to infinity */
 static const real smallest_normal = 0x1p-126f;
+#define FL_LIFT 64 /* of lifted exponentials, see v_exp_lifted_each */
+static const real lift = 0x1p64f, unlift = 0x1p-64f, lifted_zero = -131;
 #else
 static const real ln2_high = 0x1.62e42feep-1, ln2_low = 0x1.a39ef35793c76p-33;
 static const real log2_e = 0x1.71547652b82fep+0; /* 1 / log(2) within 2^-55 */
@@ -40,24 +42,44 @@ static const real shifter = 0x1.8p52;
 static const real exp_zero = -746;
 static const real exp_infinite = 710;
 static const real smallest_normal = 0x1p-1022;
+#define FL_LIFT 512
+static const real lift = 0x1p512, unlift = 0x1p-512, lifted_zero = -1060;
 #endif
 
 /* a + b * x */
 FL_INLINE vreal v_line(real a, real b, vreal x) { return v_fma(v_set(b), x, v_set(a)); }
 
+/* A word ending in _each works on `count` registers, a constant of at most V_IN_STEP, and takes each step for all of
+ * them before the next: one's waits are filled with the others' work; the processor alone looks ahead too little. */
+#define V_IN_STEP (2 * V_UNROLL)
+
 /* (exp(r) - 1 - r) / r^2 for |r| <= log(2) / 2. What it adds to the error of exp, relative to exp(r):
  * 2^-28.2 (float), 2^-57.8 (double). r2 is r * r. */
+#if FL_REAL == 32
+static const real exp_poly[] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558b0p-5f, 0x1.12399cp-7f, 0x1.6a4eccp-10f};
+#endif
 FL_INLINE vreal v_exp_poly(vreal r, vreal r2) {
 #if FL_REAL == 32
-    vreal p = v_line(0x1.5558b0p-5f, 0x1.12399cp-7f, r);
-    p = v_fma(v_set(0x1.6a4eccp-10f), r2, p);
-    return v_fma(p, r2, v_line(0x1.fffffcp-2f, 0x1.555492p-3f, r));
+    vreal p = v_line(exp_poly[2], exp_poly[3], r);
+    p = v_fma(v_set(exp_poly[4]), r2, p);
+    return v_fma(p, r2, v_line(exp_poly[0], exp_poly[1], r));
 #else
     vreal p = v_line(0x1.28afd76510a72p-22, 0x1.ae1bfec1d4a4bp-26, r);
     p = v_fma(p, r2, v_line(0x1.a019979d56c75p-16, 0x1.71dece9ada7bfp-19, r));
     p = v_fma(p, r2, v_line(0x1.6c16c184fcb20p-10, 0x1.a01a014b9b2fap-13, r));
     p = v_fma(p, r2, v_line(0x1.5555555550535p-5, 0x1.1111111122a42p-7, r));
     return v_fma(p, r2, v_line(0x1.000000000000ap-1, 0x1.555555555550ap-3, r));
+#endif
+}
+/* The same; with floats in Horner's order, which takes longer for one register, but fewer operations for many. */
+FL_INLINE void v_exp_poly_each(const vreal *r, vreal *p, int count) {
+#if FL_REAL == 32
+    EACH(u, count) p[u] = v_line(exp_poly[3], exp_poly[4], r[u]);
+    EACH(u, count) p[u] = v_fma(p[u], r[u], v_set(exp_poly[2]));
+    EACH(u, count) p[u] = v_fma(p[u], r[u], v_set(exp_poly[1]));
+    EACH(u, count) p[u] = v_fma(p[u], r[u], v_set(exp_poly[0]));
+#else
+    EACH(u, count) p[u] = v_exp_poly(r[u], r[u] * r[u]);
 #endif
 }
 
@@ -72,6 +94,25 @@ FL_INLINE vreal v_exp_scaled(vreal x, vreal magic) {
     /* The low bits of shifted are n + offset + bias; moved up they are the exponent of a power of two. A product, not
      * an addition to the exponent of p, lets a NaN through. */
     return p * v_from_bits(v_shift_left(v_bits(shifted), FL_MANTISSA_BITS));
+}
+/* The same of each x, in its place. */
+FL_INLINE void v_exp_scaled_each(vreal *x, vreal magic, int count) {
+    vreal shifted[V_IN_STEP], n[V_IN_STEP], r[V_IN_STEP], p[V_IN_STEP];
+    EACH(u, count) shifted[u] = v_fma(x[u], v_set(log2_e), magic);
+    EACH(u, count) n[u] = shifted[u] - magic;
+    EACH(u, count) r[u] = v_fnma(n[u], v_set(ln2_high), x[u]);
+    EACH(u, count) r[u] = v_fnma(n[u], v_set(ln2_low), r[u]);
+    v_exp_poly_each(r, p, count);
+    EACH(u, count) p[u] = v_fma(p[u], r[u], v_set(1));
+    EACH(u, count) p[u] = v_fma(p[u], r[u], v_set(1));
+    EACH(u, count) x[u] = p[u] * v_from_bits(v_shift_left(v_bits(shifted[u]), FL_MANTISSA_BITS));
+}
+
+/* exp(x) * 2^FL_LIFT of each x <= 0, in its place; exp(x) is at least 2^-189 here (float; 2^-1529: double), which is 0
+ * beside anything. So nothing is subnormal, which takes many times as long, until the caller multiplies by unlift. */
+FL_INLINE void v_exp_lifted_each(vreal *x, int count) {
+    EACH(u, count) x[u] = v_max(v_set(lifted_zero), x[u]);
+    v_exp_scaled_each(x, v_set(shifter + (FL_EXPONENT_BIAS + FL_LIFT)), count);
 }
 
 /* exp(x) for x <= 0. Computed 2^64 too large, where even the smallest result is normal; the last product rounds the

@@ -98,6 +98,14 @@ FL_INLINE vreal v_select(vmask m, vreal yes, vreal no) { return V_(bsl)(m, yes, 
 FL_INLINE vreal v_only(vmask m, vreal x) { return v_select(m, x, v_set(0)); }
 FL_INLINE vreal v_except(vmask m, vreal x) { return v_select(m, v_set(0), x); }
 FL_INLINE real v_highest(vreal a) { return V_(maxv)(a); }
+#if FL_REAL == 32
+FL_INLINE real v_total(vreal a) {
+    const float32x2_t s = vget_low_f32(a) + vget_high_f32(a);
+    return s[0] + s[1];
+}
+#else
+FL_INLINE real v_total(vreal a) { return a[0] + a[1]; }
+#endif
 
 #if FL_REAL == 32
 typedef struct {

@@ -82,6 +82,7 @@ FL_INLINE vreal v_select(vmask m, vreal yes, vreal no) { return m ? yes : no; }
 FL_INLINE vreal v_only(vmask m, vreal x) { return m ? x : 0; }
 FL_INLINE vreal v_except(vmask m, vreal x) { return m ? 0 : x; }
 FL_INLINE real v_highest(vreal a) { return a; }
+FL_INLINE real v_total(vreal a) { return a; }
 
 FL_INLINE vacc v_acc_zero(void) { return 0; }
 FL_INLINE vacc v_acc_add(vacc s, vreal a) { return s + (double)a; }

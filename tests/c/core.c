@@ -235,13 +235,14 @@ static void test_loss(loss_case *from, source *s) {
 }
 
 /* 0 to 2 vectors and one entry, in one and several rows; and for rows of classes sizes around where the method changes
- * (32 classes, sums of 1,024). */
+ * (up to 32 classes, 64 doubles or 128 floats, sums of 1,024). */
 static void test_losses(void) {
-    static const ptrdiff_t rows[] = {0, 1, 2, 3, 17, 33}, long_rows[] = {47, 64, 1023, 1025, 2100};
+    static const ptrdiff_t rows[] = {0, 1, 2, 3, 17, 33}, long_rows[] = {47, 64, 65, 128, 129, 1023, 1025, 2100};
+    enum { LONG_ROWS = sizeof long_rows / sizeof *long_rows };
     source s = {.state = 1};
     for (int k = 0; k < LOSSES; k++)
         for (int type = 0; type < 2; type++)
-            for (ptrdiff_t c = 0; c < 35 + 5; c++)
+            for (ptrdiff_t c = 0; c < 35 + LONG_ROWS; c++)
                 for (int n = 0; n < (c < 35 ? 6 : 2); n++)
                     for (int option = quick && c % 3 == 2; option < (quick ? 1 : 4); option++) {
                         loss_case from = {.loss = k, .type = type, .n = rows[n], .c = c < 35 ? c : long_rows[c - 35]};
@@ -256,9 +257,9 @@ static void test_losses(void) {
 
 /* Without labels softmax_cross_entropy gives log sum exp, and the shares as its gradient. */
 static void test_softmax(void) {
-    float z[3 * 40], grad[3 * 40];
+    float z[3 * 144], grad[3 * 144];
     source s = {.state = 2};
-    for (ptrdiff_t c = 1; c <= 40; c += 13) {
+    for (ptrdiff_t c = 1; c <= 144; c += 13) {
         in_case("softmax of %td classes", c);
         for (ptrdiff_t i = 0; i < 3 * c; i++) z[i] = (float)take_number(&s);
         fl_loss_call call = {
@@ -273,6 +274,65 @@ static void test_softmax(void) {
             value += log(sum);
         }
         near(call.value, value, LOSS_ULPS + (double)c, 24, 0, "value");
+    }
+}
+
+/* Weights so small that the factor of an exponential is subnormal, or would be on its way. */
+static void test_tiny_weights(void) {
+    static const float weight[3] = {1e-30f, 1e-37f, 1};
+    float z[3 * 144], grad[3 * 144];
+    const int64_t label[3] = {0, 1, 2};
+    source s = {.state = 3};
+    for (ptrdiff_t c = 14; c <= 144; c += 13) {
+        in_case("softmax of %td classes, tiny weights", c);
+        for (ptrdiff_t i = 0; i < 3 * c; i++) z[i] = (float)(take(&s, 5));
+        fl_loss_call call = {.n = 3, .c = c, .pred = z, .pred_stride = c, .target = label, .target_stride = 1,
+                             .label_bits = 64, .weight = weight, .weight_stride = 1, .grad = grad, .grad_stride = c,
+                             .reduction = FL_SUM};
+        CHECK(fl_softmax_cross_entropy_f32(&call) == FL_OK, "refused");
+        for (ptrdiff_t i = 0; i < 3; i++) {
+            const double w = (double)weight[i];
+            double sum = 0;
+            for (ptrdiff_t k = 0; k < c; k++) sum += exp((double)z[i * c + k]);
+            for (ptrdiff_t k = 0; k < c; k++) {
+                const double slope = w * (exp((double)z[i * c + k]) / sum - (k == label[i]));
+                near((double)grad[i * c + k], slope, LOSS_ULPS + (double)c, fabs(slope), 0, "grad");
+            }
+        }
+    }
+}
+
+/* Blocks of long rows, of which as many take turns as fit into a cache, with and without some of weight 0. */
+static void test_long_rows(void) {
+    enum { ROWS = 17, MOST = 5000 };
+    static float z[ROWS * MOST], grad[ROWS * MOST], all_grad[ROWS * MOST];
+    static const ptrdiff_t classes[] = {200, 1100, MOST};
+    float weight[ROWS];
+    int64_t label[ROWS];
+    source s = {.state = 4};
+    for (int k = 0; k < 3; k++) {
+        const ptrdiff_t c = classes[k];
+        in_case("softmax of %td classes, some rows dropped", c);
+        for (ptrdiff_t i = 0; i < ROWS * c; i++) z[i] = (float)take_number(&s);
+        for (int i = 0; i < ROWS; i++) {
+            label[i] = (int64_t)take(&s, (uint64_t)c);
+            weight[i] = i % 3 != 1;
+        }
+        fl_loss_call call = {.n = ROWS, .c = c, .pred = z, .pred_stride = c, .target = label, .target_stride = 1,
+                             .label_bits = 64, .grad = all_grad, .grad_stride = c, .reduction = FL_SUM};
+        CHECK(fl_softmax_cross_entropy_f32(&call) == FL_OK, "refused");
+        call.weight = weight;
+        call.weight_stride = 1;
+        call.grad = grad;
+        CHECK(fl_softmax_cross_entropy_f32(&call) == FL_OK, "refused");
+        for (ptrdiff_t i = 0; i < ROWS * c; i++)
+            CHECK(grad[i] == (weight[i / c] == 0 ? 0 : all_grad[i]), "gradient %td is %g", i, (double)grad[i]);
+        double sum = 0;
+        const ptrdiff_t kept = ROWS - 2;
+        const float *row = z + kept * c;
+        for (ptrdiff_t j = 0; j < c; j++) sum += exp((double)row[j]);
+        const ptrdiff_t other = label[kept] == 0;
+        near((double)grad[kept * c + other], exp((double)row[other]) / sum, LOSS_ULPS, 1, 0, "grad");
     }
 }
 
@@ -938,6 +998,8 @@ static void test_everything(void) {
     memset(hashes, 0, sizeof hashes);
     test_losses();
     test_softmax();
+    test_tiny_weights();
+    test_long_rows();
     test_root_range();
     test_parameters();
     test_updates();
