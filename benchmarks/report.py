@@ -95,6 +95,8 @@ def table(rows):
 
 def mean_line(rows):
     ratios = [row.ratio for row in rows if row.ratio]
+    if not ratios:
+        return "Nobody to compare with."
     reached = [row for row in rows if row.reach and row.ratio]
     text = f"Geometric mean of {len(ratios)} rows: {statistics.geometric_mean(ratios):.1f} times faster."
     if reached:

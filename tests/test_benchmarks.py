@@ -50,6 +50,11 @@ def test_bytes_count_each_array_once_per_reading_and_writing():
     assert by_name["SoftmaxCrossEntropy 8,192 x 1,000"].bytes == 8 * 8_192_000 + 8 * 8192
 
 
+def test_a_row_without_rivals_can_be_shown():
+    row = report.Row("a", "a", (1,), {"fastloss": 1.0}, {"fastloss": 0.0})
+    assert "Nobody" in report.plain([row]) and "Nobody" in report.markdown([row])
+
+
 def test_a_regression_shows_by_both_yardsticks(tmp_path):
     row = report.Row("a", "a", (1,), {"numpy": 10.0, "fastloss": 1.0, "copy": 0.5}, {"fastloss": 0.0})
     report.save([row], tmp_path / "old.json")
