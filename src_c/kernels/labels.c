@@ -50,31 +50,48 @@ fl_status FN(scan_labels)(fl_loss_call *call) {
     return total < INFINITY ? FL_OK : FL_WEIGHT_OVERFLOW;
 }
 
+/* The sum of n weights; *negative becomes 1 if one is. */
+FL_INLINE double sum_weights(const real *w, ptrdiff_t n, int *negative) {
+    const ptrdiff_t whole = n - n % V_GROUP;
+    vacc sums[V_UNROLL];
+    vmask below[V_UNROLL];
+    EACH(u, V_UNROLL) {
+        sums[u] = v_acc_zero();
+        below[u] = v_first(0);
+    }
+    for (ptrdiff_t k = 0; k < whole; k += V_GROUP)
+        EACH(u, V_UNROLL) {
+            const vreal x = v_load(w + k + u * V_LANES);
+            sums[u] = v_acc_add(sums[u], x);
+            below[u] = v_or(below[u], v_lt(x, v_set(0)));
+        }
+    EACH(u, V_UNROLL) {
+        const ptrdiff_t at = whole + u * V_LANES;
+        if (at < n) {
+            const vreal x = load_part(w + at, n - at);
+            sums[u] = v_acc_add(sums[u], x);
+            below[u] = v_or(below[u], v_lt(x, v_set(0)));
+        }
+        *negative |= v_any(below[u]);
+    }
+    return v_acc_total(sums);
+}
+
 /* Weights only. For the elementwise losses a weight counts once for each entry it weighs. */
 fl_status FN(scan_weights)(fl_loss_call *call) {
-    const ptrdiff_t columns = call->weight_step ? call->c : 1;
+    const real *weight = (const real *)call->weight;
+    const int one_row = !call->weight_step && call->weight_stride == 1;
+    const ptrdiff_t rows = one_row ? 1 : call->n, columns = one_row ? call->n : call->weight_step ? call->c : 1;
     double total = 0;
-    for (ptrdiff_t i = 0; i < call->n; i++) {
-        const real *w = (const real *)call->weight + i * call->weight_stride;
-        vacc sums[V_UNROLL];
-        int bad = 0;
-        EACH(u, V_UNROLL) sums[u] = v_acc_zero();
-        for (ptrdiff_t k = 0; k < columns; k += V_GROUP) {
-            EACH(u, V_UNROLL) {
-                const ptrdiff_t at = k + u * V_LANES, count = columns - at;
-                if (count <= 0) continue;
-                const vreal x = load_part(w + at, count);
-                bad |= !!v_any(v_not(v_and(v_ge(x, v_set(0)), v_lt(x, v_set(FL_INFINITY)))));
-                sums[u] = v_acc_add(sums[u], x);
-            }
-        }
-        if (bad) {
-            for (ptrdiff_t k = columns; k-- > 0;)
-                if (bad_weight(w[k])) call->bad = i * columns + k;
+    int negative = 0;
+    for (ptrdiff_t i = 0; i < rows; i++) total += sum_weights(weight + i * call->weight_stride, columns, &negative);
+    call->weight_total = total;
+    if (!negative && total < INFINITY) return FL_OK;
+    for (ptrdiff_t i = 0; i < rows; i++)
+        for (ptrdiff_t k = 0; k < columns; k++) {
+            if (!bad_weight(weight[i * call->weight_stride + k])) continue;
+            call->bad = i * columns + k;
             return FL_BAD_WEIGHT;
         }
-        total += v_acc_total(sums);
-    }
-    call->weight_total = total;
-    return total < INFINITY ? FL_OK : FL_WEIGHT_OVERFLOW;
+    return FL_WEIGHT_OVERFLOW;
 }

@@ -336,6 +336,20 @@ static void test_long_rows(void) {
     }
 }
 
+/* Weights that are each finite, but not their sum. */
+static void test_weight_overflow(void) {
+    const double z[4] = {1, 2, 3, 4}, y[2] = {0}, weight[2] = {1.5e308, 1e308};
+    const int64_t label[2] = {0, 1};
+    double grad[4] = {7, 7, 7, 7};
+    fl_loss_call call = {.n = 1, .c = 2, .pred = z, .target = y, .weight = weight, .weight_step = 1, .grad = grad};
+    in_case("weights whose sum overflows");
+    CHECK(fl_squared_error_f64(&call) == FL_WEIGHT_OVERFLOW, "taken");
+    call = (fl_loss_call){.n = 2, .c = 2, .pred = z, .pred_stride = 2, .target = label, .target_stride = 1,
+                          .label_bits = 64, .weight = weight, .weight_stride = 1, .grad = grad, .grad_stride = 2};
+    CHECK(fl_softmax_cross_entropy_f64(&call) == FL_WEIGHT_OVERFLOW, "taken");
+    for (int i = 0; i < 4; i++) CHECK(grad[i] == 7, "written");
+}
+
 /* The root mean square of numbers whose squares leave the range, and of 0. */
 static void test_root_range(void) {
     static const double sizes[] = {1e-320, 1e-200, 1e200, 1.5e308, 0, 1e-40};
@@ -1000,6 +1014,7 @@ static void test_everything(void) {
     test_softmax();
     test_tiny_weights();
     test_long_rows();
+    test_weight_overflow();
     test_root_range();
     test_parameters();
     test_updates();
