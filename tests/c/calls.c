@@ -251,8 +251,10 @@ static void make_weights(loss_run *run, const loss_case *from, source *s) {
         run->weight = new_table((entry_type)from->type, from->n, width, from->gap, from->shift, from->backwards);
         for (ptrdiff_t i = 0; i < from->n; i++)
             for (ptrdiff_t j = 0; j < width; j++) set(&run->weight, i, j, (double)take(s, 8) / 4);
-        if (from->bad_weight && from->n && width)
-            set(&run->weight, (ptrdiff_t)take(s, 256) % from->n, (ptrdiff_t)take(s, 256) % width, bad[take(s, 5)]);
+        if (from->bad_weight && from->n && width) { /* in this order on every machine */
+            const ptrdiff_t row = (ptrdiff_t)take(s, 256) % from->n, column = (ptrdiff_t)take(s, 256) % width;
+            set(&run->weight, row, column, bad[take(s, 5)]);
+        }
     }
     if (from->per_column) {
         run->column = new_table((entry_type)from->type, 1, from->c, 0, from->shift, 0);
@@ -410,8 +412,10 @@ void prepare_update(update_run *run, const update_case *from, source *s) {
         run->grad[k] = new_table(type, 1, from->n[k], 0, from->shift, 0);
         fill(&run->param[k], s, ANY);
         fill(&run->grad[k], s, ANY);
-        if (from->bad_gradient && from->n[k])
-            set(&run->grad[k], 0, (ptrdiff_t)take(s, 256) % from->n[k], take(s, 2) ? NAN : -INFINITY);
+        if (from->bad_gradient && from->n[k]) {
+            const ptrdiff_t at = (ptrdiff_t)take(s, 256) % from->n[k];
+            set(&run->grad[k], 0, at, take(s, 2) ? NAN : -INFINITY);
+        }
         seal(&run->param[k]);
         seal(&run->grad[k]);
         for (int j = 0; j < updates[from->update].states; j++) {
