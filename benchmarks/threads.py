@@ -5,13 +5,12 @@ Prints, as Markdown, how many times as fast a call is with the threads: 1 where 
 either way. The results must be the same bits.
 """
 
-import time
 from statistics import median
 
 import numpy as np
 from contenders import fastloss, results
 from suites import Case
-from timing import calls_per_round
+from timing import calls_per_round, in_turn
 
 import fastloss as fl
 
@@ -43,10 +42,7 @@ def gain(case, threads):
         spent = []
         for count in counts:
             fl.set_num_threads(count)
-            begin = time.perf_counter()
-            for _ in range(calls):
-                run()
-            spent.append(time.perf_counter() - begin)
+            spent += in_turn({count: run}, {count: calls}, rounds=1)[count]
         quotients.append(spent[0] / spent[1])
     return median(quotients)
 
